@@ -1,0 +1,71 @@
+# Every command sets up what it needs; `make` alone lists the commands.
+# Paths are relative, so that the folder's own path may hold spaces.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+UV := .venv/bin/uv
+SYNC := --quiet --frozen --compile-bytecode --group setup
+
+# Where this variable is set nothing is ever compiled to bytecode, and importing
+# TensorFlow takes 10 s in every kernel instead of 4.
+unexport PYTHONDONTWRITEBYTECODE
+# oneDNN picks another order of summation on each kind of processor
+export TF_ENABLE_ONEDNN_OPTS := 0
+export TF_CPP_MIN_LOG_LEVEL := 3
+export KERAS_BACKEND := tensorflow
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test lint format bench serve upgrade clean distclean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+book: setup  ## build the site: _build/html/index.html
+	@$(PY) scripts/execute.py
+	@$(PY) scripts/once.py site $(PY) scripts/build.py
+
+test: book  ## run all tests; nothing runs twice on the same state (AGAIN=1 does)
+	@$(PY) scripts/once.py lint $(MAKE) --no-print-directory lint
+	@$(PY) scripts/once.py tests $(PY) -m pytest -n logical --dist=worksteal
+
+lint: setup  ## check style, and that no notebook carries outputs
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m nbstripout --verify --keep-id chapters/*.ipynb
+
+format: setup  ## put code in its form and strip the notebooks' outputs
+	@$(PY) -m ruff check --fix
+	@$(PY) -m ruff format
+	@$(PY) -m nbstripout --keep-id chapters/*.ipynb
+
+bench: setup  ## time the engine against what a reader would use instead
+	@$(UV) sync $(SYNC) --group bench
+	@$(PY) benchmarks/engine.py $(BENCH)
+
+serve: book  ## show the site at http://127.0.0.1:8000 and rebuild it on change
+	@$(PY) scripts/serve.py
+
+upgrade: setup  ## lock the newest releases of all dependencies and install them
+	@$(UV) lock --upgrade
+	@$(UV) export --quiet --frozen --only-group setup --no-emit-project --no-header \
+	  > scripts/uv.txt
+	@$(UV) sync $(SYNC)
+
+clean:  ## remove what was built, keep what is installed
+	rm -rf _build .executed dist .pytest_cache .ruff_cache .hypothesis
+
+distclean: clean  ## remove what is installed, too
+	rm -rf .venv
+
+setup: .venv/.done  ## install everything into .venv
+
+.venv/.done: uv.lock pyproject.toml scripts/uv.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, " \
+	  "this is %d.%d; name another: make PYTHON=python3.12" % v)'
+	@echo "installing the locked packages into .venv"
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
+	@$(UV) sync $(SYNC)
+	@touch $@

@@ -1,0 +1,1035 @@
+"""Look inside a network: gradients, activations, updates, and a gradient check.
+
+Every instrument answers with a tidy frame, ``layer, metric, value``, its layers in
+the order in which the forward pass calls them. The same functions serve three
+callers: a reader who asks once (`gradient_norms`, `activation_statistics`,
+`activations`, `update_ratios`), a reader's own ``fit`` (`Monitor`), and the engine
+that trains many replicas in one graph (`record`, `update_ratios_tensors`).
+
+What is read is what a training step sees, without its noise: batch normalization
+uses the statistics of the batch, while layers that draw random numbers (dropout,
+noise, random augmentation) are switched off. So a reading needs no random number,
+says the same twice, and shows what batch normalization does to a network before its
+moving statistics have caught up. Nothing in the model changes.
+
+The metrics
+    ``gradient_norm``
+        L2 norm of the gradient of the loss, penalties included, over the layer's
+        trainable kernels, or all its trainable weights where it has no kernel.
+        Biases are left out: their gradient lacks the factor of the layer's input, and
+        would hide what becomes of the kernels'. Frozen layers are left out.
+    ``activation_mean``, ``activation_std``
+        Mean and standard deviation of the layer's outputs, over the whole batch.
+    ``saturated``
+        Share of the outputs within 1% of the activation's range from one of its
+        asymptotes: sigmoid below 0.01 or above 0.99, tanh beyond ±0.98. For both of
+        them that is where the slope is below 4% of its maximum. Only for
+        activations that have two asymptotes.
+    ``dead``
+        Share of the units that are off (output <= 0) for every example of the batch;
+        of a convolution, the share of its channels. Only for activations that can be
+        off, the ReLUs.
+    ``update_ratio``
+        L2 norm of the change that one optimizer step made to the layer's kernels,
+        over the L2 norm of the kernels before it. Vectors (biases, scales) are left
+        out: most start at zero, where a ratio says nothing. The reciprocal of the
+        number of steps that it would take to replace the weights; about 1e-3 is
+        healthy (A. Karpathy, "makemore", part 3, with standard deviations in place
+        of norms).
+
+Layers are named by their path below the model, ``"encoder/dense"``. A layer that is
+called more than once has its activations read at each call: ``"dense"``,
+``"dense:2"``, and so on, while its gradient, being one, stands under ``"dense"``.
+Layers that pass their inputs on (Flatten, Reshape, Dropout when off, …) have no
+readings.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+__all__ = [
+    "Monitor",
+    "activation_statistics",
+    "activations",
+    "gradient_check",
+    "gradient_norms",
+    "record",
+    "update_ratios",
+    "update_ratios_tensors",
+]
+
+Readings = dict[tuple[str, str], tf.Tensor]
+
+RECORDS = ("gradients", "activations", "updates")
+
+_ASYMPTOTES = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+}
+_CAN_BE_OFF = ("relu", "relu6")
+_SATURATION_TOLERANCE = 0.01  # of the activation's range
+# With the noise off these put out the values that came in, so they get no readings.
+_PASS_VALUES_ON = (
+    keras.layers.InputLayer,
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Identity,
+    keras.layers.ActivityRegularization,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+)
+# These call their inner layers inside a loop of their own, from which no tensor may
+# be taken; they are read as one layer.
+_OPAQUE = (keras.layers.RNN, keras.layers.Wrapper)
+
+
+# --------------------------------------------------------------------------------------
+# The layers of a model
+# --------------------------------------------------------------------------------------
+
+
+def _sublayers(layer: keras.Layer) -> list[keras.Layer]:
+    if isinstance(layer, _OPAQUE):
+        return []
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def _own_variables(layer: keras.Layer) -> list[keras.Variable]:
+    """Weights that `layer` holds itself, not by way of a layer within it."""
+    if isinstance(layer, _OPAQUE):
+        return list(layer.weights)
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _named_layers(model: keras.Model) -> dict[str, keras.Layer]:
+    """All layers that can be read, by path; a shared layer under its first path."""
+    named: dict[str, keras.Layer] = {}
+    seen: set[int] = {id(model)}
+
+    def visit(parent: keras.Layer, prefix: str) -> None:
+        for layer in _sublayers(parent):
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            name, copies = prefix + layer.name, 1
+            # Subclassed models may hold two layers of one name.
+            while name in named:
+                copies += 1
+                name = f"{prefix}{layer.name}_{copies}"
+            if _own_variables(layer) or not _sublayers(layer):
+                named[name] = layer
+            visit(layer, f"{name}/")
+
+    visit(model, "")
+    if _own_variables(model):
+        named[model.name] = model
+    return named
+
+
+def _weights_by_layer(
+    model: keras.Model, order: Sequence[str] | None = None
+) -> dict[str, list[int]]:
+    """Positions in `model.trainable_variables` of each layer's weights."""
+    position = {id(v): i for i, v in enumerate(model.trainable_variables)}
+    layers = _named_layers(model)
+    first_called = {name: i for i, name in enumerate(order or [])}
+    by_layer = {}
+    for name in sorted(layers, key=lambda n: first_called.get(n, len(layers))):
+        # `pop`: a weight shared by two layers counts for the first.
+        owned = [position.pop(id(v), None) for v in _own_variables(layers[name])]
+        if owned := [i for i in owned if i is not None]:
+            by_layer[name] = owned
+    return by_layer
+
+
+def _kernels(weights: Sequence[tf.Tensor], positions: Sequence[int]) -> list[int]:
+    """Those of the positions that hold no vector (bias, scale, shift)."""
+    return [i for i in positions if len(weights[i].shape) >= 2]
+
+
+def _activation_name(layer: keras.Layer) -> str | None:
+    """Name of the function whose values `layer` puts out, if it is known."""
+    if isinstance(layer, keras.layers.RNN) and not isinstance(
+        layer, keras.layers.SimpleRNN
+    ):
+        return None  # the output of an LSTM or GRU is not its activation's
+    activation = getattr(layer, "activation", layer)
+    if isinstance(activation, keras.layers.ReLU):
+        return None if activation.negative_slope else "relu"
+    return getattr(activation, "__name__", None)
+
+
+# --------------------------------------------------------------------------------------
+# Capturing what each layer puts out
+# --------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Captured:
+    """Outputs by layer and call, and the order in which these calls began."""
+
+    outputs: dict[str, tuple[keras.Layer, tf.Tensor]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+
+
+def _belongs_here(tensor: Any, graph: Any) -> bool:
+    """Whether `tensor` can be used in `graph` (None: eagerly)."""
+    if not tf.is_tensor(tensor) or not tensor.dtype.is_floating:
+        return False
+    return graph is None or getattr(tensor, "graph", None) is graph
+
+
+@contextmanager
+def _capture(model: keras.Model) -> Iterator[_Captured]:
+    """Note each layer's output while the model is called, with the noise off.
+
+    The layers' `call` is wrapped for that time. That works alike for Sequential,
+    functional, subclassed and nested models, where building a second model with more
+    outputs would work for the functional ones only.
+    """
+    captured = _Captured()
+    calls: dict[str, int] = {}
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+    def wrap(name: str, layer: keras.Layer) -> Callable:
+        call = layer.call
+        draws = any(
+            inner._seed_generators for inner in layer._flatten_layers(recursive=True)
+        ) and (isinstance(layer, _OPAQUE) or not _sublayers(layer))
+        reads = not isinstance(layer, _PASS_VALUES_ON)
+
+        @functools.wraps(call)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if draws and kwargs.get("training"):
+                kwargs["training"] = False
+            calls[name] = calls.get(name, 0) + 1
+            key = name if calls[name] == 1 else f"{name}:{calls[name]}"
+            captured.order.append(key)
+            outputs = call(*args, **kwargs)
+            first = tf.nest.flatten(outputs)[0]
+            if reads and _belongs_here(first, graph):
+                captured.outputs[key] = (layer, first)
+            return outputs
+
+        return wrapped
+
+    with ExitStack() as stack:
+        for name, layer in _named_layers(model).items():
+            if layer is model:  # named for its own weights only
+                continue
+            # Straight into the instance's dictionary: Keras and TensorFlow both
+            # watch assignments to a layer's attributes.
+            before = layer.__dict__.get("call")
+            layer.__dict__["call"] = wrap(name, layer)
+            stack.callback(_restore_call, layer, before)
+        yield captured
+
+
+def _restore_call(layer: keras.Layer, before: Callable | None) -> None:
+    if before is None:
+        del layer.__dict__["call"]
+    else:
+        layer.__dict__["call"] = before
+
+
+def _loss(
+    model: keras.Model,
+    trainable: Sequence[tf.Tensor],
+    non_trainable: Sequence[tf.Tensor],
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    training: bool,
+) -> tf.Tensor | None:
+    """Loss of the model with the given weights; None where there is no `y`.
+
+    Whatever the call would change (moving statistics, metrics) stays in the scope
+    and is dropped with it.
+    """
+    mapping = [
+        *zip(model.trainable_variables, trainable, strict=True),
+        *zip(model.non_trainable_variables, non_trainable, strict=True),
+    ]
+    with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
+        predicted = model(x, training=training)
+        if y is None:
+            return None
+        return model.compute_loss(
+            x=x, y=y, y_pred=predicted, sample_weight=sample_weight
+        )
+
+
+# --------------------------------------------------------------------------------------
+# The core, in pure TensorFlow
+# --------------------------------------------------------------------------------------
+
+
+def _norm(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """L2 norm over all elements of all tensors.
+
+    Scaled by the largest element: in a deep sigmoid network gradients are small
+    enough for their squares to vanish in float32.
+    """
+    flat = tf.concat(
+        [tf.reshape(tf.convert_to_tensor(t), [-1]) for t in tensors], axis=0
+    )
+    if flat.dtype != tf.float64:
+        flat = tf.cast(flat, tf.float32)
+    largest = tf.reduce_max(tf.abs(flat))
+    scaled = tf.math.divide_no_nan(flat, largest)
+    return largest * tf.sqrt(tf.reduce_sum(tf.square(scaled)))
+
+
+def _statistics(layer: keras.Layer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    outputs = tf.cast(outputs, tf.float32)
+    statistics = {
+        "activation_mean": tf.reduce_mean(outputs),
+        "activation_std": tf.math.reduce_std(outputs),
+    }
+    activation = _activation_name(layer)
+    if activation in _ASYMPTOTES:
+        low, high = _ASYMPTOTES[activation]
+        margin = _SATURATION_TOLERANCE * (high - low)
+        near = (outputs < low + margin) | (outputs > high - margin)
+        statistics["saturated"] = tf.reduce_mean(tf.cast(near, tf.float32))
+    if activation in _CAN_BE_OFF:
+        by_unit = tf.reshape(outputs, [-1, outputs.shape[-1]])
+        off = tf.reduce_all(by_unit <= 0, axis=0)
+        statistics["dead"] = tf.reduce_mean(tf.cast(off, tf.float32))
+    return statistics
+
+
+# AutoGraph would rewrite Keras's Python along with this one's, to no use.
+@tf.autograph.experimental.do_not_convert
+def record(
+    model: keras.Model,
+    trainable: Sequence[tf.Tensor],
+    non_trainable: Sequence[tf.Tensor],
+    x: Any,
+    y: Any,
+    what: str | Sequence[str],
+    sample_weight: Any = None,
+    *,
+    training: bool = True,
+) -> Readings:
+    """Read the gradients and activations of a model whose weights have given values.
+
+    Pure: it changes nothing and draws nothing, and works in `tf.function` and
+    `tf.vectorized_map`, with XLA and without.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built; compiled if gradients are asked for.
+    trainable, non_trainable : sequence of tensors
+        Values in the order of ``model.trainable_variables`` and
+        ``model.non_trainable_variables``.
+    x, y : tensors, or nests of them
+        The probe batch, first axis the examples. `y` may be None for activations.
+    what : str or sequence of str
+        Of ``"gradients"`` and ``"activations"``.
+    sample_weight : tensor, optional
+        Weights of the examples in the loss, shape ``(examples,)``.
+    training : bool
+        Whether batch normalization uses the batch's statistics, as in a training
+        step. Layers that draw random numbers are off in either case.
+
+    Returns
+    -------
+    dict
+        ``(layer, metric)`` to a scalar tensor, layers in the order of the forward
+        pass; the module's docstring lists the metrics.
+
+    Raises
+    ------
+    ValueError
+        If `what` names anything else.
+    """
+    what = _check_what(what, ("gradients", "activations"))
+    gradients, weights = [], {}
+    trainable = [tf.convert_to_tensor(value) for value in trainable]
+    with _capture(model) as captured:
+        if "gradients" in what:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(trainable)
+                loss = _loss(
+                    model, trainable, non_trainable, x, y, sample_weight, training
+                )
+            gradients = tape.gradient(
+                loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+        else:
+            _loss(model, trainable, non_trainable, x, None, None, training)
+    if "gradients" in what:
+        weights = _weights_by_layer(model, captured.order)
+
+    readings: Readings = {}
+    # Layers with weights that the call passed by come last.
+    for name in dict.fromkeys([*captured.order, *weights]):
+        if name in weights:
+            positions = _kernels(trainable, weights[name]) or weights[name]
+            readings[name, "gradient_norm"] = _norm([gradients[i] for i in positions])
+        if "activations" in what and name in captured.outputs:
+            for metric, value in _statistics(*captured.outputs[name]).items():
+                readings[name, metric] = value
+    return readings
+
+
+@tf.autograph.experimental.do_not_convert
+def update_ratios_tensors(
+    model: keras.Model, before: Sequence[tf.Tensor], after: Sequence[tf.Tensor]
+) -> Readings:
+    """Compare the kernels before and after one optimizer step.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built.
+    before, after : sequence of tensors
+        Values in the order of ``model.trainable_variables``.
+
+    Returns
+    -------
+    dict
+        ``(layer, "update_ratio")`` to a scalar tensor: ``‖after - before‖ / ‖before‖``
+        over the layer's weights with two axes or more; NaN where ``‖before‖`` is
+        zero. Layers without such weights are left out.
+    """
+    readings: Readings = {}
+    for name, positions in _weights_by_layer(model).items():
+        kernels = _kernels(before, positions)
+        if not kernels:
+            continue
+        size = _norm([before[i] for i in kernels])
+        change = _norm([after[i] - before[i] for i in kernels])
+        readings[name, "update_ratio"] = tf.where(
+            size > 0, tf.math.divide_no_nan(change, size), np.nan
+        )
+    return readings
+
+
+# --------------------------------------------------------------------------------------
+# Checks of what comes in
+# --------------------------------------------------------------------------------------
+
+
+def _check_what(what: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    what = (what,) if isinstance(what, str) else tuple(what)
+    unknown = [w for w in what if w not in known]
+    if unknown or not what:
+        came = ", ".join(map(repr, unknown)) or "nothing"
+        raise ValueError(f"record must be among {', '.join(known)}; got {came}.")
+    return what
+
+
+def _check_model(model: Any, *, compiled: bool = False) -> None:
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model; got {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(
+            f"Model {model.name!r} has no weights yet: give it a keras.Input, or call "
+            "it on a batch, before reading it."
+        )
+    if compiled and not getattr(model, "compiled", False):
+        raise ValueError(
+            f"Model {model.name!r} is not compiled, so it has no loss to take the "
+            "gradient of: call model.compile(loss=...) first."
+        )
+
+
+def _tensors(batch: Any) -> Any:
+    """Arrays, frames and nests of them, as tensors."""
+    return tf.nest.map_structure(
+        lambda part: part if tf.is_tensor(part) else tf.convert_to_tensor(part),
+        _map_arrays(np.asarray, batch),
+    )
+
+
+def _map_arrays(function: Callable, batch: Any) -> Any:
+    """Apply `function` to each array of a batch: one, or several as model inputs."""
+    if isinstance(batch, Mapping):
+        return {key: _map_arrays(function, part) for key, part in batch.items()}
+    if isinstance(batch, tuple) or (
+        isinstance(batch, list) and any(np.ndim(part) > 0 for part in batch)
+    ):
+        return type(batch)(_map_arrays(function, part) for part in batch)
+    return function(batch)
+
+
+def _check_lengths(**parts: Any) -> int:
+    """Length of the first axis, one for all parts that are given."""
+    lengths: dict[str, list[int]] = {}
+    for name, part in parts.items():
+        if part is not None:
+            lengths[name] = []
+            _map_arrays(lambda a, name=name: lengths[name].append(len(a)), part)
+    found = {n for several in lengths.values() for n in several}
+    if len(found) != 1 or 0 in found:
+        said = ", ".join(
+            f"{name} {' and '.join(map(str, dict.fromkeys(n)))}"
+            for name, n in lengths.items()
+        )
+        raise ValueError(
+            "All parts of a batch must have the same number of examples, at least "
+            f"one; got {said}."
+        )
+    return found.pop()
+
+
+def _all_equal(some: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+def _frame(readings: Mapping[tuple[str, str], Any]) -> pd.DataFrame:
+    rows = [(layer, metric, float(v)) for (layer, metric), v in readings.items()]
+    return pd.DataFrame(rows, columns=["layer", "metric", "value"])
+
+
+# --------------------------------------------------------------------------------------
+# On a model and a batch
+# --------------------------------------------------------------------------------------
+
+
+def _read(
+    model: keras.Model, x: Any, y: Any, what: str, sample_weight: Any = None
+) -> pd.DataFrame:
+    readings = record(
+        model,
+        [variable.value for variable in model.trainable_variables],
+        [variable.value for variable in model.non_trainable_variables],
+        _tensors(x),
+        None if y is None else _tensors(y),
+        what,
+        None if sample_weight is None else _tensors(sample_weight),
+    )
+    return _frame(readings)
+
+
+def gradient_norms(
+    model: keras.Model, x: Any, y: Any, sample_weight: Any = None
+) -> pd.DataFrame:
+    """Norm of the loss's gradient, layer by layer, on one batch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled. It is not changed.
+    x, y : array, or nest of arrays
+        The batch, first axis the examples.
+    sample_weight : array, optional
+        Weights of the examples in the loss, shape ``(examples,)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, metric, value``, metric ``gradient_norm``; a row for each
+        layer with trainable weights, in the order of the forward pass.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built or not compiled, or the parts of the batch differ in
+        length.
+    """
+    _check_model(model, compiled=True)
+    _check_lengths(x=x, y=y, sample_weight=sample_weight)
+    return _read(model, x, y, "gradients", sample_weight)
+
+
+def activation_statistics(model: keras.Model, x: Any) -> pd.DataFrame:
+    """Mean, spread, saturation and dead units of each layer's outputs on one batch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built. It is not changed.
+    x : array, or nest of arrays
+        The batch, first axis the examples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, metric, value``; metrics ``activation_mean``,
+        ``activation_std``, and where the activation has such a thing ``saturated`` and
+        ``dead``. Layers in the order of the forward pass.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built, or the parts of the batch differ in length.
+    """
+    _check_model(model)
+    _check_lengths(x=x)
+    return _read(model, x, None, "activations")
+
+
+def activations(
+    model: keras.Model, x: Any, *, samples: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Take the outputs of each layer on one batch, one by one, for histograms.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built. It is not changed.
+    x : array, or nest of arrays
+        The batch, first axis the examples.
+    samples : int
+        At most this many values of a layer, drawn without replacement.
+    seed : int
+        Seed of that draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, value``, layers in the order of the forward pass.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built, the parts of the batch differ in length, or
+        `samples` is below 1.
+    """
+    _check_model(model)
+    _check_lengths(x=x)
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1; got {samples}.")
+    with _capture(model) as captured:
+        _loss(
+            model,
+            [variable.value for variable in model.trainable_variables],
+            [variable.value for variable in model.non_trainable_variables],
+            _tensors(x),
+            None,
+            None,
+            True,
+        )
+    random = np.random.default_rng(seed)
+    frames = []
+    for layer in captured.order:
+        if layer in captured.outputs:
+            values = captured.outputs[layer][1].numpy().astype("float32").ravel()
+            if values.size > samples:
+                values = random.choice(values, samples, replace=False)
+            frames.append(pd.DataFrame({"layer": layer, "value": values}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def update_ratios(model: keras.Model, before: Sequence[Any]) -> pd.DataFrame:
+    """Size of the last update relative to the weights that it changed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built, as it is after the optimizer's step.
+    before : sequence of arrays
+        The trainable weights as they were before that step:
+        ``[variable.numpy() for variable in model.trainable_variables]``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, metric, value``, metric ``update_ratio``; a row for each layer
+        with a weight of two axes or more. NaN where those were all zero.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built, or `before` does not fit its trainable weights.
+    """
+    _check_model(model)
+    after = [variable.value for variable in model.trainable_variables]
+    came = [tuple(np.shape(value)) for value in before]
+    expected = [tuple(value.shape) for value in after]
+    if came != expected:
+        raise ValueError(
+            "before must hold the trainable weights in the order of "
+            f"model.trainable_variables, with shapes {expected}; got {came}."
+        )
+    before = [
+        tf.convert_to_tensor(b, dtype=a.dtype)
+        for b, a in zip(before, after, strict=True)
+    ]
+    return _frame(update_ratios_tensors(model, before, after))
+
+
+# --------------------------------------------------------------------------------------
+# During a reader's own fit
+# --------------------------------------------------------------------------------------
+
+
+class Monitor(keras.callbacks.Callback):
+    """Read the network's inside at the end of each epoch of a ``fit``.
+
+    Training with it gives the same weights, bit for bit, as without it.
+
+    Parameters
+    ----------
+    x, y : array, or nest of arrays
+        Examples to probe the network with. `y` may be left out where `record` does
+        without gradients.
+    record : str or sequence of str
+        Of ``"gradients"``, ``"activations"`` and ``"updates"``; all of them unless
+        told. ``"updates"`` compares the kernels before and after the last batch of
+        the epoch.
+    every : int
+        Read every so many epochs.
+    probe_size : int
+        Of more examples than this, a random sample is read, always the same.
+
+    Attributes
+    ----------
+    readings : pandas.DataFrame
+        Columns ``epoch, layer, metric, value``. Epoch 0 is before the first step, and
+        has no ``update_ratio``; epoch 1 is what Keras prints as the first. A new
+        ``fit`` starts a new frame.
+
+    Raises
+    ------
+    ValueError
+        If `record` names anything else, gradients are asked for without `y`, `x` and
+        `y` differ in length, or `every` or `probe_size` is below 1.
+
+    Examples
+    --------
+    >>> monitor = Monitor(x_train, y_train)  # doctest: +SKIP
+    >>> model.fit(x_train, y_train, callbacks=[monitor])  # doctest: +SKIP
+    >>> monitor.readings.query("metric == 'gradient_norm'")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        record: str | Sequence[str] = RECORDS,
+        every: int = 1,
+        probe_size: int = 256,
+    ) -> None:
+        super().__init__()
+        self._what = _check_what(record, RECORDS)
+        if "gradients" in self._what and y is None:
+            raise ValueError(
+                "Monitor needs y to read gradients; give it y, or leave "
+                "'gradients' out of record."
+            )
+        for name, number in {"every": every, "probe_size": probe_size}.items():
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1; got {number}.")
+        examples = _check_lengths(x=x, y=y)
+        chosen = np.arange(examples)
+        if examples > probe_size:
+            # A generator of its own: the global ones belong to the training.
+            chosen = np.random.default_rng(0).choice(examples, probe_size, False)
+        self._x, self._y = (
+            None
+            if part is None
+            else _tensors(_map_arrays(lambda a: np.asarray(a)[chosen], part))
+            for part in (x, y)
+        )
+        self._every = every
+        self._readings: list[tuple[int, dict]] = []
+
+    @property
+    def readings(self) -> pd.DataFrame:
+        """What has been read so far, as a tidy frame."""
+        rows = [
+            (epoch, layer, metric, value)
+            for epoch, readings in self._readings
+            for (layer, metric), value in readings.items()
+        ]
+        return pd.DataFrame(rows, columns=["epoch", "layer", "metric", "value"])
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Take the reading of epoch 0."""
+        if not self.model.built:
+            # As the first step would; inference draws no random number.
+            self.model(self._x, training=False)
+        _check_model(self.model, compiled="gradients" in self._what)
+        if "updates" in self._what and self.model.steps_per_execution != 1:
+            raise ValueError(
+                "Monitor can read updates with steps_per_execution=1 only; the model "
+                f"was compiled with {self.model.steps_per_execution}."
+            )
+        self._readings, self._snapshots, self._steps = [], [], None
+        self._compile_reading()
+        self._take_reading(0, before=None)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Note whether this epoch is to be read."""
+        self._due = (epoch + 1) % self._every == 0
+        self._steps = self.params.get("steps") or self._steps
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Keep the kernels as they are before the epoch's last step."""
+        if not (self._due and "updates" in self._what):
+            return
+        if self._steps is None:
+            self._snapshots = [*self._snapshots[-1:], (batch, self._kernels())]
+        elif self._steps == batch + 1:
+            self._snapshots = [(batch, self._kernels())]
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Take the epoch's reading."""
+        if self._due:
+            if self._steps is None and len(self._snapshots) == 2:
+                # How long a generator is shows only when it has no more: Keras begins
+                # a batch for which there is no step.
+                *_, (_, newest) = self._snapshots
+                if _all_equal(newest, self._kernels()):
+                    self._snapshots.pop()
+                self._steps = self._snapshots[-1][0] + 1
+            before = self._snapshots[-1][1] if self._snapshots else None
+            self._take_reading(epoch + 1, before)
+        self._snapshots = []
+
+    def _kernels(self) -> list[tf.Tensor]:
+        """Values of the weights that an update is measured on; none without."""
+        weights = self.model.trainable_variables
+        return [tf.convert_to_tensor(weights[i].value) for i in self._positions]
+
+    def _compile_reading(self) -> None:
+        """Put the whole reading in one graph with one vector as its output.
+
+        That is what makes it cheap: calls from Python cost more than the work.
+        """
+        model, what = self.model, self._what
+        probes = [w for w in what if w != "updates"]
+        self._positions = [
+            position
+            for position, variable in enumerate(model.trainable_variables)
+            if "updates" in what and len(variable.shape) >= 2
+        ]
+
+        @tf.function(autograph=False)
+        def reading(kernels: list[tf.Tensor]) -> tf.Tensor:
+            after = [variable.value for variable in model.trainable_variables]
+            readings: Readings = {}
+            if probes:
+                non_trainable = [v.value for v in model.non_trainable_variables]
+                readings |= record(
+                    model, after, non_trainable, self._x, self._y, probes
+                )
+            if "updates" in what:
+                before = list(after)
+                for position, kernel in zip(self._positions, kernels, strict=True):
+                    before[position] = kernel
+                readings |= update_ratios_tensors(model, before, after)
+            self._keys = list(readings)
+            if not readings:
+                return tf.zeros([0])
+            return tf.stack([tf.cast(value, tf.float32) for value in readings.values()])
+
+        self._reading = reading.get_concrete_function(self._kernels())
+
+    def _take_reading(self, epoch: int, before: list[tf.Tensor] | None) -> None:
+        stepped = before is not None
+        values = self._reading(before if stepped else self._kernels()).numpy()
+        readings = dict(zip(self._keys, values.tolist(), strict=True))
+        if not stepped:
+            readings = {k: v for k, v in readings.items() if k[1] != "update_ratio"}
+        self._readings.append((epoch, readings))
+
+
+# --------------------------------------------------------------------------------------
+# Gradient check
+# --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _precision(model: keras.Model, dtype: str) -> Iterator[None]:
+    """Let the model compute in `dtype` for a while.
+
+    The dtypes of layers, variables and losses are set and put back. A copy of the
+    model would need a `get_config` that a custom layer often lacks, and that layer is
+    the one to check.
+    """
+    layers = model._flatten_layers()
+    losses = []
+    if (compiled := model._compile_loss) is not None:
+        losses = [compiled, *(part.loss for part in compiled._flat_losses)]
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(setattr, layer, "dtype_policy", layer.dtype_policy)
+            layer.dtype_policy = dtype
+        for typed in [*model.variables, *losses]:
+            if keras.backend.is_float_dtype(typed._dtype):
+                stack.callback(setattr, typed, "_dtype", typed._dtype)
+                typed._dtype = dtype
+        floatx = keras.config.floatx()
+        stack.callback(keras.config.set_floatx, floatx)
+        keras.config.set_floatx(dtype)
+        yield
+
+
+def gradient_check(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    epsilon: float | Sequence[float] | None = None,
+    samples: int = 20,
+    seed: int = 0,
+    dtype: str = "float64",
+    gradient: Callable[[keras.Model, Any, Any], Sequence[Any]] | None = None,
+) -> pd.DataFrame:
+    """Compare the gradient with central differences, weight by weight.
+
+    The numeric gradient of weight *w* is ``(L(w + ε) - L(w - ε)) / 2ε``. Its error
+    has two parts: one of truncation, which falls with ε², and one of rounding, which
+    grows as the machine's precision over ε. Drawn over ε on logarithmic axes it is a
+    U, whose lowest point is near the cube root of the machine's precision (Press et
+    al., *Numerical Recipes*, section 5.7): 6e-6 in float64, 5e-3 in float32.
+
+    Relative errors around 1e-7 in float64 are a pass, above 1e-3 a bug, with two
+    exceptions to look at before blaming the code: gradients near the rounding error
+    itself (some 1e-10), and kinks, where the step carries a ReLU across zero, so that
+    the two sides have different slopes. A smaller ε or a smooth activation tells.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled. It is left as it was.
+    x, y : array, or nest of arrays
+        A batch; a few examples will do.
+    epsilon : float or sequence of float, optional
+        The step ε, or several to draw the U; the cube root of the precision of
+        `dtype` unless given.
+    samples : int
+        How many elements of each weight to check, drawn without replacement.
+    seed : int
+        Seed of that draw.
+    dtype : {"float64", "float32"}
+        Precision of loss and gradients, whatever the model's own.
+    gradient : callable, optional
+        ``gradient(model, x, y)`` gives the gradients to check, one array for each of
+        ``model.trainable_variables``: a backpropagation of one's own. By default,
+        TensorFlow's, with the model's custom gradients in it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, weight, index, epsilon, analytic, numeric, relative_error``;
+        `index` is the element's position in the weight, a tuple; the relative error
+        is ``|a - n| / max(|a| + |n|, 1e-8)``.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built or compiled, the parts of the batch differ in length,
+        a number is out of range, `dtype` is unknown, or what `gradient` returns does
+        not fit the model's weights.
+    """
+    _check_model(model, compiled=True)
+    _check_lengths(x=x, y=y)
+    if dtype not in ("float64", "float32"):
+        raise ValueError(f"dtype must be 'float64' or 'float32'; got {dtype!r}.")
+    if epsilon is None:
+        epsilon = np.cbrt(np.finfo(dtype).eps)
+    epsilons = np.atleast_1d(np.asarray(epsilon, "float64")).tolist()
+    if not epsilons or not all(e > 0 for e in epsilons):
+        raise ValueError(f"epsilon must be above 0; got {epsilon}.")
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1; got {samples}.")
+
+    variables = model.trainable_variables
+    values = [variable.numpy().astype(dtype) for variable in variables]
+    given = None
+    if gradient is not None:
+        given = [np.asarray(g) for g in gradient(model, x, y)]
+        came, expected = ([a.shape for a in arrays] for arrays in (given, values))
+        if came != expected:
+            raise ValueError(
+                "gradient must return one array for each of "
+                f"model.trainable_variables, with shapes {expected}; got {came}."
+            )
+
+    x, y = _tensors(x), _tensors(y)
+    if model._compile_loss is not None and not model._compile_loss.built:
+        # Keras builds the compiled losses at the first batch.
+        model._symbolic_build(data_batch=(x, y))
+    random = np.random.default_rng(seed)
+    rows = []
+    # XLA does not care for recurrent layers; everything else compiles faster with it.
+    jit_compile = not any(
+        isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()
+    )
+    with _precision(model, dtype), _capture(model):
+
+        @tf.function(autograph=False, jit_compile=jit_compile)
+        def loss(trainable: list[tf.Tensor]) -> tf.Tensor:
+            others = [v.value for v in model.non_trainable_variables]
+            return _loss(model, trainable, others, x, y, None, True)
+
+        tensors = [tf.constant(value) for value in values]
+        if given is None:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(tensors)
+                value = loss(tensors)
+            given = [
+                tf.convert_to_tensor(g).numpy()
+                for g in tape.gradient(
+                    value, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                )
+            ]
+
+        def loss_at(position: int, index: tuple[int, ...], step: float) -> float:
+            moved = values[position].copy()
+            moved[index] += step
+            args = [*tensors[:position], tf.constant(moved), *tensors[position + 1 :]]
+            return float(loss(args))
+
+        for layer, positions in _weights_by_layer(model).items():
+            for position in positions:
+                value = values[position]
+                chosen = random.choice(value.size, min(samples, value.size), False)
+                for flat, step in itertools.product(np.sort(chosen), epsilons):
+                    index = tuple(int(i) for i in np.unravel_index(flat, value.shape))
+                    sides = [loss_at(position, index, s) for s in (step, -step)]
+                    a = float(given[position][index])
+                    n = (sides[0] - sides[1]) / (2 * step)
+                    error = abs(a - n) / max(abs(a) + abs(n), 1e-8)
+                    name = variables[position].name
+                    rows.append((layer, name, index, step, a, n, error))
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "layer",
+            "weight",
+            "index",
+            "epsilon",
+            "analytic",
+            "numeric",
+            "relative_error",
+        ],
+    )

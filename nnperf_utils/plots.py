@@ -1,0 +1,858 @@
+"""Figures: one function for each question that a figure answers.
+
+Each takes a tidy frame (columns among ``variant, seed, epoch, layer, metric, value``),
+draws with seaborn and matplotlib on the axes that it is given, or on new ones, and
+returns the axes, for a title or a limit of one's own. None of them trains or computes
+anything but medians and intervals.
+
+Where a frame has seeds, a line is the median over them and the band around it holds
+their middle 90%. It says how far runs differ, not how well the median is known. Values
+that are not finite (a run that diverged) are left out, and the figure says so.
+
+Colors stay apart for readers with any kind of color vision, and never carry a meaning
+alone: markers, dashes or labels at the lines' ends repeat it. Figures are white cards
+with dark ink, on a light page as on a dark one, their letters large enough to be read
+on a phone. Importing this module sets that style (`use_style`).
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+__all__ = [
+    "PALETTE",
+    "activation_histograms",
+    "decision_boundary",
+    "final_scores",
+    "gradient_norm_by_layer",
+    "learning_curves",
+    "readings_by_layer",
+    "update_ratios",
+    "use_style",
+]
+
+#: From the palettes of M. Okabe and K. Ito and of P. Tol: contrast on white at least
+#: 3 to 1, any two at least 20 apart in CIELAB, also with any one kind of cone missing.
+PALETTE = ("#0072B2", "#D55E00", "#332288", "#CC79A7", "#882255", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_INK = "#262626"
+_MUTED = "#595959"
+_BAND = ("pi", 90)
+_GUIDE = 1e-3  # of the update ratio
+
+_LABELS = {
+    "gradient_norm": "gradient norm (L2)",
+    "update_ratio": "update / weight (L2 norms)",
+    "dead": "dead units (share)",
+    "saturated": "saturated outputs (share)",
+    "activation_mean": "activation, mean",
+    "activation_std": "activation, standard deviation",
+}
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the style of the course's figures.
+
+    5.6 inches wide in 12 point type: scaled down to a phone's 340 pixels the letters
+    are still 10 pixels high. In a notebook, images have twice the resolution.
+    """
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette=PALETTE,
+        rc={
+            "figure.figsize": (5.6, 3.6),
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "savefig.dpi": 200,
+            "font.size": 12,
+            "axes.labelsize": 12,
+            "axes.titlesize": 12,
+            "xtick.labelsize": 11,
+            "ytick.labelsize": 11,
+            "legend.fontsize": 11,
+            "legend.frameon": False,
+            "text.color": _INK,
+            "axes.labelcolor": _INK,
+            "axes.edgecolor": _MUTED,
+            "xtick.color": _INK,
+            "ytick.color": _INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#E3E3E3",
+            "grid.linewidth": 0.8,
+            "lines.linewidth": 2,
+            "lines.markersize": 6,
+        },
+    )
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
+
+
+# --------------------------------------------------------------------------------------
+# Checks and small helpers
+# --------------------------------------------------------------------------------------
+
+
+def _check(frame: pd.DataFrame, argument: str, *columns: str) -> pd.DataFrame:
+    """Return a copy of `frame` with values that are not finite as NaN."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(
+            f"{argument} must be a pandas.DataFrame; got {type(frame).__name__}."
+        )
+    lacking = [column for column in columns if column not in frame]
+    if lacking:
+        raise ValueError(
+            f"{argument} lacks the column {' and '.join(map(repr, lacking))}; it has "
+            f"{', '.join(map(str, frame.columns)) or 'none'}."
+        )
+    if frame.empty:
+        raise ValueError(f"{argument} has no rows, so there is nothing to draw.")
+    finite = np.isfinite(frame["value"].astype(float))
+    return frame.assign(value=frame["value"].astype(float).where(finite))
+
+
+def _select(frame: pd.DataFrame, argument: str, metric: str) -> pd.DataFrame:
+    """Return the rows of one metric."""
+    present = frame["metric"].unique()
+    if metric not in present:
+        raise ValueError(
+            f"{argument} has no metric {metric!r}; it has {', '.join(present)}."
+        )
+    return frame[frame["metric"] == metric]
+
+
+def _at_epoch(frame: pd.DataFrame, argument: str, epoch: int | None, default: str):
+    """Return the rows of one epoch: the given one, or the first or last there is."""
+    if "epoch" not in frame:
+        return frame
+    epochs = frame["epoch"]
+    if epoch is None:
+        epoch = getattr(epochs, default)()
+    if epoch not in set(epochs):
+        raise ValueError(
+            f"{argument} has no epoch {epoch}; it has {epochs.min()} to {epochs.max()}."
+        )
+    return frame[epochs == epoch]
+
+
+def _label(metric: str) -> str:
+    return _LABELS.get(metric, metric.replace("val_", "validation ").replace("_", " "))
+
+
+def _variants(frame: pd.DataFrame) -> list:
+    """Return the variants in the order in which they come; one None without any."""
+    return list(frame["variant"].unique()) if "variant" in frame else [None]
+
+
+def _of_variant(frame: pd.DataFrame, variant: object) -> pd.DataFrame:
+    return frame if variant is None else frame[frame["variant"] == variant]
+
+
+def _colors(names: Sequence) -> list:
+    """Return a color for each name; numbers get shades from dark to light."""
+    if len(names) > 1 and all(isinstance(n, int | float | np.number) for n in names):
+        return _shades(len(names))
+    return list(islice(cycle(PALETTE), len(names)))
+
+
+def _shades(count: int) -> list:
+    # The last fifth of viridis is too light on white.
+    return [mpl.colormaps["viridis"](at) for at in np.linspace(0, 0.8, count)]
+
+
+def _class_colors(count: int) -> list:
+    return list(PALETTE[:count]) if count <= len(PALETTE) else _shades(count)
+
+
+def _seeds(frame: pd.DataFrame) -> int:
+    return frame["seed"].nunique() if "seed" in frame else 1
+
+
+def _note(ax: Axes, *parts: str) -> None:
+    """Say above the axes, small, how to read the figure."""
+    lines = [line for part in parts if part for line in textwrap.wrap(part, 60)]
+    if lines:
+        ax.set_title(
+            "\n".join(lines),
+            loc="left",
+            fontsize="small",
+            color=_MUTED,
+            linespacing=1.1,
+        )
+
+
+def _band_note(frame: pd.DataFrame) -> str:
+    seeds = _seeds(frame)
+    return f"median and middle 90% of {seeds} seeds" if seeds > 1 else ""
+
+
+def _missing_note(frame: pd.DataFrame) -> str:
+    """Say which runs have values that are not finite."""
+    missing = frame[frame["value"].isna()]
+    if missing.empty:
+        return ""
+    told = []
+    for variant in _variants(missing):
+        rows = _of_variant(missing, variant)
+        if "seed" in rows:
+            count = f"{_seeds(rows)} of {_seeds(_of_variant(frame, variant))} seeds"
+        else:
+            count = f"{len(rows)} values"
+        told.append(count if variant is None else f"{variant} in {count}")
+    return f"not finite, left out: {'; '.join(told)}"
+
+
+def _text_color(color: object) -> tuple:
+    """Darken a color until it reads as text on white (WCAG contrast 4.5 to 1)."""
+    rgb = np.asarray(mpl.colors.to_rgb(color))
+
+    def luminance(rgb: np.ndarray) -> float:
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    while 1.05 / (luminance(rgb) + 0.05) < 4.5:
+        rgb = rgb * 0.95
+    return tuple(rgb)
+
+
+def _line(
+    ax: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    *,
+    color: object,
+    number: int,
+    label: object,
+    training: bool = False,
+) -> Line2D | None:
+    """Draw the median over the seeds with its band; nothing without finite values.
+
+    On axes that are linear still: on a logarithmic one seaborn would take the median
+    and the band of the logarithms.
+    """
+    rows = rows.dropna(subset=["value"])
+    if rows.empty:
+        return None
+    sns.lineplot(
+        rows,
+        x=x,
+        y="value",
+        estimator="median",
+        errorbar=None if training or _seeds(rows) < 2 else _BAND,
+        color=color,
+        linestyle=(0, (3, 2)) if training else "-",
+        linewidth=1.5 if training else 2,
+        marker=None if training else _MARKERS[number % len(_MARKERS)],
+        markevery=max(1, rows[x].nunique() // 8) if x == "epoch" else 1,
+        label=None if label is None else str(label),
+        legend=False,
+        err_kws={"linewidth": 0},
+        ax=ax,
+    )
+    return ax.lines[-1]
+
+
+def _name_lines(ax: Axes, named: Sequence[tuple[object, Line2D | None]]) -> None:
+    """Write each line's name beside its end, moved apart where they would overlap.
+
+    Where all lines end together, a name beside them would not tell which is which: a
+    legend does. Lines without a name, or without a point, get none.
+    """
+    named = [(str(n), line) for n, line in named if n is not None and line is not None]
+    if not named:
+        return
+    ax.autoscale_view()
+    to_axes = ax.transData + ax.transAxes.inverted()
+    labels = [
+        (to_axes.transform((0, line.get_ydata()[-1]))[1], name, line)
+        for name, line in named
+    ]
+    labels.sort(key=lambda label: label[0])
+    if len(labels) > 1 and labels[-1][0] - labels[0][0] < 0.1:
+        names = [textwrap.fill(name, 14) for name, _ in named]
+        handles = [line for _, line in named]
+        ax.legend(handles, names, loc="center left", bbox_to_anchor=(1, 0.5))
+        return
+    labels = [(at, textwrap.fill(name, 16), line) for at, name, line in labels]
+    size = plt.rcParams["legend.fontsize"]
+    height = size * 1.25 / 72 * ax.figure.dpi / ax.bbox.height
+    heights = [height * (name.count("\n") + 1) for _, name, _ in labels]
+    places = [at for at, _, _ in labels]
+    for _ in range(100):  # neighbors that overlap make way, half each
+        for i in range(len(places) - 1):
+            gap = (heights[i] + heights[i + 1]) / 2
+            overlap = max(0.0, gap - (places[i + 1] - places[i]))
+            places[i] = max(places[i] - overlap / 2, 0)
+            places[i + 1] = min(places[i + 1] + overlap / 2, 1)
+    for place, (_, name, line) in zip(places, labels, strict=True):
+        ax.text(
+            1.02,
+            place,
+            name,
+            transform=ax.transAxes,
+            va="center",
+            ha="left",
+            fontsize=size,
+            linespacing=1.0,
+            color=_text_color(line.get_color()),
+        )
+
+
+def _layer_order(frame: pd.DataFrame) -> list[str]:
+    """Merge the layer orders of all variants, the frame's order within each.
+
+    A layer that only some variants have stands after the one that precedes it there.
+    """
+    order: list[str] = []
+    for variant in _variants(frame):
+        position = 0
+        for layer in _of_variant(frame, variant)["layer"].unique():
+            if layer not in order:
+                order.insert(position, layer)
+            position = order.index(layer) + 1
+    return order
+
+
+# --------------------------------------------------------------------------------------
+# The figures
+# --------------------------------------------------------------------------------------
+
+
+def learning_curves(
+    history: pd.DataFrame,
+    metric: str = "loss",
+    *,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show how a metric develops over the epochs, in training and in validation.
+
+    Validation is solid, with its band over the seeds; training is dashed.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Columns ``epoch, metric, value`` and, if there are several, ``variant``,
+        ``seed``; metrics by Keras's names.
+    metric : str
+        ``"loss"`` draws ``loss`` and ``val_loss``, those that are there;
+        ``"val_loss"`` draws that alone. Likewise for any other metric.
+    log : bool
+        Whether the values' axis is logarithmic.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `history` is no frame.
+    ValueError
+        If it lacks a column, has no rows, or lacks the metric.
+    """
+    history = _check(history, "history", "epoch", "metric", "value")
+    parts = [m for m in (metric, f"val_{metric}") if m in set(history["metric"])]
+    if not parts:
+        _select(history, "history", metric)
+    drawn = history[history["metric"].isin(parts)]
+    ax = ax or plt.subplots()[1]
+    variants = _variants(drawn)
+    both = len(parts) == 2
+    named = []
+    for position, color in enumerate(_colors(variants)):
+        rows = _of_variant(drawn, variants[position])
+        for part in parts:
+            training = both and part == metric
+            of_part = rows[rows["metric"] == part]
+            name = variants[position]
+            if name is None and both:
+                name = "training" if training else "validation"
+                color = PALETTE[int(training)]
+            line = _line(
+                ax,
+                of_part,
+                "epoch",
+                color=color,
+                number=position,
+                label=part if name is None else f"{name}, {part}",
+                training=training,
+            )
+            if not training or variants[position] is None:
+                named.append((name, line))
+    if log:
+        ax.set_yscale("log")
+    ax.set(xlabel="epoch", ylabel=_label(metric))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _name_lines(ax, named)
+    dashed = "dashed: training" if both and variants != [None] else ""
+    _note(
+        ax,
+        "; ".join(filter(None, [_band_note(drawn), dashed])),
+        _missing_note(drawn),
+    )
+    return ax
+
+
+def final_scores(
+    scores: pd.DataFrame,
+    metric: str = "val_accuracy",
+    *,
+    epoch: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show each variant's scores, every seed a point, with their median.
+
+    The bar through the median is its 95% bootstrap interval over the seeds.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        A history (columns ``variant, seed, epoch, metric, value``) or scores without
+        epochs.
+    metric : str
+        Which metric.
+    epoch : int, optional
+        Of which epoch; the last unless given.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `scores` is no frame.
+    ValueError
+        If it lacks a column, has no rows, or lacks the metric or the epoch.
+    """
+    scores = _check(scores, "scores", "variant", "seed", "metric", "value")
+    rows = _select(scores, "scores", metric)
+    rows = _at_epoch(rows, "scores", epoch, "max")
+    variants = _variants(rows)
+    colors = _colors(variants)
+    names = [textwrap.fill(str(variant), 16) for variant in variants]
+    finite = rows.dropna(subset=["value"]).assign(
+        name=lambda frame: frame["variant"].map(dict(zip(variants, names, strict=True)))
+    )
+    if ax is None:
+        ax = plt.subplots(figsize=(5.6, 1.2 + 0.6 * len(variants)))[1]
+    common = {"x": "value", "y": "name", "order": names, "ax": ax, "hue_order": names}
+    # Not a strip with its random jitter: that would draw from the global generator.
+    sns.swarmplot(
+        finite,
+        hue="name",
+        palette=colors,
+        size=4.5,
+        alpha=0.75,
+        zorder=3,
+        legend=False,
+        warn_thresh=1,
+        **common,
+    )
+    sns.pointplot(
+        finite,
+        estimator="median",
+        errorbar=("ci", 95),
+        seed=0,
+        color=_INK,
+        linestyle="none",
+        marker="|",
+        markersize=22,
+        markeredgewidth=2.5,
+        err_kws={"linewidth": 1.5},
+        zorder=2.5,  # behind the points: with few seeds it would cover them
+        **{k: v for k, v in common.items() if k != "hue_order"},
+    )
+    ax.set(xlabel=_label(metric), ylabel="")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    _note(
+        ax,
+        f"{_seeds(rows)} seeds, their median and its 95% interval",
+        _missing_note(rows),
+    )
+    return ax
+
+
+def readings_by_layer(
+    readings: pd.DataFrame,
+    metric: str,
+    *,
+    epoch: int | None = None,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show one reading of the instruments layer by layer, first layer to last.
+
+    Parameters
+    ----------
+    readings : pandas.DataFrame
+        Columns ``layer, metric, value`` and, if there are several, ``variant``,
+        ``seed``, ``epoch``; layers in the order of the forward pass. For some layers
+        only, select them before.
+    metric : str
+        Which reading: ``"activation_std"``, ``"dead"``, …
+    epoch : int, optional
+        Of which epoch; the first unless given, which is before training.
+    log : bool
+        Whether the values' axis is logarithmic; zeros are left out of it then.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `readings` is no frame.
+    ValueError
+        If it lacks a column, has no rows, or lacks the metric or the epoch.
+    """
+    readings = _check(readings, "readings", "layer", "metric", "value")
+    rows = _select(readings, "readings", metric)
+    rows = _at_epoch(rows, "readings", epoch, "min")
+    order = _layer_order(rows)
+    rows = rows.assign(position=rows["layer"].map({n: i for i, n in enumerate(order)}))
+    ax = ax or plt.subplots()[1]
+    variants = _variants(rows)
+    zeros = int((rows["value"] <= 0).sum()) if log else 0
+    shown = rows[rows["value"] > 0] if log else rows.dropna(subset=["value"])
+    named = []
+    for number, color in enumerate(_colors(variants)):
+        line = _line(
+            ax,
+            _of_variant(shown, variants[number]),
+            "position",
+            color=color,
+            number=number,
+            label=variants[number],
+        )
+        named.append((variants[number], line))
+    if log:
+        ax.set_yscale("log")
+    _layer_ticks(ax, order)
+    ax.set(xlabel="layer, from input to output", ylabel=_label(metric))
+    _name_lines(ax, named)
+    _note(
+        ax,
+        _band_note(rows),
+        _missing_note(rows),
+        f"{zeros} zeros left out" if zeros else "",
+    )
+    return ax
+
+
+def _layer_ticks(ax: Axes, order: Sequence[str]) -> None:
+    """Name at most ten layers on the horizontal axis, slanted where names are long."""
+    step = -(-len(order) // 10)
+    positions = range(0, len(order), step)
+    names = [order[i] for i in positions]
+    slanted = sum(map(len, names)) > 32
+    ax.set_xticks(
+        positions,
+        names,
+        rotation=35 if slanted else 0,
+        ha="right" if slanted else "center",
+        rotation_mode="anchor",
+    )
+    ax.margins(x=0.03)
+
+
+def gradient_norm_by_layer(
+    readings: pd.DataFrame, *, epoch: int | None = None, ax: Axes | None = None
+) -> Axes:
+    """Show whether gradients vanish or explode on their way back to the first layer.
+
+    The axis is logarithmic: a straight slope is a constant factor for each layer.
+
+    Parameters
+    ----------
+    readings : pandas.DataFrame
+        Columns ``layer, metric, value`` with the metric ``gradient_norm``, and, if
+        there are several, ``variant``, ``seed``, ``epoch``.
+    epoch : int, optional
+        Of which epoch; the first unless given, which is before training.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `readings` is no frame.
+    ValueError
+        If it lacks a column, has no rows, or lacks the metric or the epoch.
+    """
+    return readings_by_layer(readings, "gradient_norm", epoch=epoch, log=True, ax=ax)
+
+
+def activation_histograms(
+    activations: pd.DataFrame, *, bins: int = 60, ax: Axes | None = None
+) -> Axes:
+    """Show how each layer's outputs are distributed, first layer on top.
+
+    Each histogram is scaled to the same height. Outputs that are exactly zero, which a
+    ReLU has many of, would dwarf the rest: their share is written beside instead.
+
+    Parameters
+    ----------
+    activations : pandas.DataFrame
+        Columns ``layer, value``, of one network, layers in the order of the forward
+        pass.
+    bins : int
+        Number of bins over the range that all layers share.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `activations` is no frame.
+    ValueError
+        If it lacks a column or has no rows.
+    """
+    activations = _check(activations, "activations", "layer", "value")
+    order = list(activations["layer"].unique())
+    finite = activations.dropna(subset=["value"])
+    if finite.empty:
+        raise ValueError("activations holds no finite value, so nothing can be drawn.")
+    if ax is None:
+        ax = plt.subplots(figsize=(5.6, 1.1 + 0.55 * len(order)))[1]
+    # A few extreme outputs must not squeeze all others into one bin.
+    low, high = np.quantile(finite["value"], [0.001, 0.999])
+    margin = 0.02 * (high - low) or 0.5
+    edges = np.linspace(low - margin, high + margin, bins + 1)
+    for position, (layer, color) in enumerate(
+        zip(order, _shades(len(order)), strict=True)
+    ):
+        values = finite.loc[finite["layer"] == layer, "value"].to_numpy()
+        zeros = np.mean(values == 0) if values.size else 0.0
+        counts, _ = np.histogram(values[values != 0], edges)
+        height = 0.85 * counts / max(1, counts.max())
+        ax.fill_between(
+            edges,
+            position,
+            position - np.append(height, height[-1]),
+            step="post",
+            color=color,
+            alpha=0.85,
+            linewidth=0,
+        )
+        if zeros > 0.01:
+            ax.text(
+                1.02,
+                position - 0.3,
+                f"{zeros:.0%} at 0",
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                fontsize="small",
+            )
+    ax.set_yticks(range(len(order)), order)
+    ax.set_ylim(len(order) - 0.9, -0.95)
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="output of the layer", ylabel="")
+    _note(ax, _missing_note(activations))
+    return ax
+
+
+def update_ratios(readings: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Show how large each layer's updates are beside its weights, over the epochs.
+
+    A line for each layer, dark for the first to light for the last, and the guide at
+    1e-3, where training usually goes well (A. Karpathy, "makemore", part 3): far below
+    it a layer hardly learns, far above it its weights are thrown about.
+
+    Parameters
+    ----------
+    readings : pandas.DataFrame
+        Columns ``epoch, layer, metric, value`` with the metric ``update_ratio``, of
+        one variant; and ``seed``, if there are several.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `readings` is no frame.
+    ValueError
+        If it lacks a column, has no rows, lacks the metric, or holds several variants.
+    """
+    readings = _check(readings, "readings", "epoch", "layer", "metric", "value")
+    rows = _select(readings, "readings", "update_ratio")
+    variants = _variants(rows)
+    if len(variants) > 1:
+        raise ValueError(
+            "readings must be of one variant, for a line stands for a layer; it has "
+            f"{', '.join(map(str, variants))}."
+        )
+    ax = ax or plt.subplots()[1]
+    order = _layer_order(rows)
+    shown = rows[rows["value"] > 0]
+    zeros = int((rows["value"] <= 0).sum())
+    named = []
+    for number, color in enumerate(_shades(len(order))):
+        of_layer = shown[shown["layer"] == order[number]]
+        line = _line(
+            ax, of_layer, "epoch", color=color, number=number, label=order[number]
+        )
+        named.append((order[number], line))
+    ax.set_yscale("log")
+    ax.axhline(_GUIDE, color=_INK, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
+    ax.annotate(
+        "guide: 10⁻³",
+        (0, _GUIDE),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(4, 3),
+        textcoords="offset points",
+        fontsize="small",
+        color=_INK,
+    )
+    ax.set(xlabel="epoch", ylabel=_label("update_ratio"))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _name_lines(ax, named)
+    _note(
+        ax,
+        _band_note(rows),
+        _missing_note(rows),
+        f"{zeros} zeros left out" if zeros else "",
+    )
+    return ax
+
+
+def decision_boundary(
+    predict: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    resolution: int = 200,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show where a classifier of two features draws its line, with the examples.
+
+    Parameters
+    ----------
+    predict : callable
+        Takes points, shape ``(n, 2)``, and returns the probability of class 1, shape
+        ``(n,)`` or ``(n, 1)``, or those of all classes, shape ``(n, classes)``:
+        ``model.predict``, for one.
+    x : array of shape (examples, 2)
+        The examples' features.
+    y : array of shape (examples,)
+        Their classes, whole numbers from 0.
+    resolution : int
+        Points of the grid along each feature.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    x, y = np.asarray(x), np.asarray(y).ravel()
+    if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(y) or not len(x):
+        raise ValueError(
+            "x must have the shape (examples, 2), and y a class for each example; got "
+            f"{x.shape} and {y.shape}."
+        )
+    ax = ax or plt.subplots(figsize=(4.6, 4))[1]
+    low, high = x.min(axis=0), x.max(axis=0)
+    margin = 0.08 * (high - low)
+    axes = [
+        np.linspace(a, b, resolution, dtype="float32")
+        for a, b in zip(low - margin, high + margin, strict=True)
+    ]
+    grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    predicted = np.asarray(predict(grid))
+    if predicted.shape[0] != len(grid) or predicted.ndim > 2:
+        raise ValueError(
+            f"predict must return one row for each of the {len(grid)} points; got the "
+            f"shape {predicted.shape}."
+        )
+    if predicted.ndim == 2 and predicted.shape[1] == 2:
+        predicted = predicted[:, 1]
+    shape = (resolution, resolution)
+    classes = int(y.max()) + 1
+    if predicted.size == len(grid):
+        classes = max(classes, 2)
+        probability = predicted.reshape(shape)
+        tints = mpl.colors.LinearSegmentedColormap.from_list(
+            "classes", [PALETTE[0], "white", PALETTE[1]]
+        )
+        levels = np.linspace(0, 1, 11)
+        filled = ax.contourf(*axes, probability, levels, cmap=tints, alpha=0.4)
+        if probability.min() < 0.5 < probability.max():
+            ax.contour(*axes, probability, [0.5], colors=_INK, linewidths=2)
+        bar = ax.figure.colorbar(filled, ax=ax, ticks=[0, 0.5, 1])
+        bar.set_label("predicted probability of class 1")
+    else:
+        classes = max(classes, predicted.shape[1])
+        chosen = predicted.argmax(axis=1).reshape(shape)
+        levels = np.arange(classes + 1) - 0.5
+        ax.contourf(*axes, chosen, levels, colors=_class_colors(classes), alpha=0.3)
+        ax.contour(*axes, chosen, levels, colors=_INK, linewidths=1.2)
+    for label, color in enumerate(_class_colors(classes)):
+        ax.scatter(
+            *x[y == label].T,
+            color=color,
+            marker=_MARKERS[label % len(_MARKERS)],
+            edgecolor="white",
+            linewidth=0.6,
+            s=30,
+            label=f"class {label}",
+            zorder=3,
+        )
+    ax.set(xlabel="feature 1", ylabel="feature 2")
+    ax.grid(visible=False)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=min(classes, 4),
+        borderaxespad=0.2,
+        handletextpad=0.1,
+        columnspacing=1,
+    )
+    return ax
+
+
+use_style()

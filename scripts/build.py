@@ -1,0 +1,39 @@
+"""Build the site from the executed chapters; every warning is an error.
+
+The new site takes the old one's place only when it is complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build" / "html"
+NEXT = ROOT / "_build" / "next"
+
+
+def main() -> int:
+    """Build the site; return the exit status."""
+    shutil.rmtree(NEXT, ignore_errors=True)
+    NEXT.mkdir(parents=True)
+    # a console script does not start where the folder's path holds a space
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(ROOT)]
+    command += ["--path-output", str(NEXT), "--quiet", "-W", "-n", "--keep-going"]
+    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    status = built.returncode
+    if status:
+        print(built.stdout)
+    else:
+        shutil.rmtree(SITE, ignore_errors=True)
+        shutil.move(NEXT / "_build" / "html", SITE)
+        print(f"site: {SITE.relative_to(ROOT)}/index.html")
+    shutil.rmtree(NEXT, ignore_errors=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -766,8 +766,18 @@ def _images(x: np.ndarray, flatten: bool) -> np.ndarray:
     return x[..., np.newaxis]
 
 
+def _shrunk(x: np.ndarray, factor: int) -> np.ndarray:
+    """Take the mean of each square of factor x factor pixels."""
+    if factor == 1:
+        return x
+    n, rows, columns = x.shape
+    squares = x.reshape(n, rows // factor, factor, columns // factor, factor)
+    return squares.mean(axis=(2, 4), dtype=np.float32)
+
+
 def load_fashion_mnist(
     *,
+    side: int = 28,
     flatten: bool = False,
     scale: bool | TransformerMixin = True,
     validation: float = 0.2,
@@ -780,8 +790,11 @@ def load_fashion_mnist(
 
     Parameters
     ----------
+    side : int, default 28
+        Pixels along a side: 28, or 14 or 7, in which each pixel is the mean of a
+        square of 2 x 2 or 4 x 4.
     flatten : bool, default False
-        False gives images of shape (28, 28, 1), True rows of 784 pixels.
+        False gives images of shape (side, side, 1), True rows of side² pixels.
     scale : bool or transformer, default True
         True divides the gray values by 255, so that they lie in [0, 1]; False leaves
         0 to 255; or a transformer as in `Dataset.from_arrays`.
@@ -797,8 +810,12 @@ def load_fashion_mnist(
         5,000.
     """
     flatten = _check_flag("flatten", flatten)
+    if side not in (28, 14, 7):
+        raise ValueError(f"side must be 28, 14 or 7, got {side!r}.")
     with np.load(_data_file("fashion_mnist.npz"), allow_pickle=False) as file:
         arrays = {key: file[key] for key in file.files}
+    for part in ("x_train", "x_test"):
+        arrays[part] = _shrunk(arrays[part], 28 // int(side))
     x, y = _images(arrays["x_train"], flatten), arrays["y_train"].astype(np.int64)
     x_test, y_test = _images(arrays["x_test"], flatten), arrays["y_test"]
     size = round(_check_fraction("validation", validation) * len(x))

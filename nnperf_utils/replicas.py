@@ -45,19 +45,25 @@ from keras import tree
 from keras.src.trainers.data_adapters.data_adapter_utils import (
     class_weight_to_sample_weights,
 )
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from nnperf_utils import program
 from nnperf_utils.program import Plan, Program
 
+with warnings.catch_warnings():
+    # Where there are no widgets it draws its bars with letters, which is as good.
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
+
 __all__ = ["Cell", "Runs", "example_order", "replicate", "train"]
 
 RECORDS = ("gradients", "activations", "updates")
+_UPDATE = "update_ratio"  # what the instruments call the reading of an update
 _PROBE_EXAMPLES = 256
 _XLA_PAYS_AFTER_STEPS = 300
 _SPLIT_UP_TO_EPOCHS = 300  # beyond, compiling all in one graph costs less than calls
 _ORDER_BYTES = 2**25
-_PROGRAMS_KEPT = 8
+_PROGRAMS_KEPT = 4  # a hundred megabytes each, or more
 _LOCK = threading.RLock()  # building and tracing share Keras's global state
 
 
@@ -280,7 +286,11 @@ def _train_here(cells: list[Cell], work: _Work, progress: bool) -> Runs:
     bar = tqdm(total=work.epochs * len(groups), unit="epoch", disable=not progress)
     results = []
     with bar:
-        for group in groups:
+        for position, group in enumerate(groups):
+            for upcoming in groups[position : position + 2]:
+                # XLA compiles the next graph while this one trains.
+                with contextlib.suppress(program.CannotTrace):
+                    _program(upcoming, _plan(upcoming, work), work)
             result = _train_group(group, work, bar)
             results.append(result)
             if result.epochs < work.epochs:
@@ -526,12 +536,17 @@ def _run_stacks(
                 np.stack([r.numpy() for r in compiled.read(s, b, probe)])
                 for s, b in zip(states, befores, strict=True)
             ]
-            names = compiled._reading_names
-            result.readings.append((epoch, names, np.concatenate(parts, axis=1)))
+            names, values = compiled._reading_names, np.concatenate(parts, axis=1)
+            if epoch == 0:  # no step yet, so no update
+                kept = [i for i, (_, what) in enumerate(names) if what != _UPDATE]
+                names, values = [names[i] for i in kept], values[kept]
+            result.readings.append((epoch, names, values))
 
     try:
         if work.record != ("updates",):
-            read(0, [[] for _ in stacks])
+            # Of the same form as later, so that one graph reads them all.
+            updates = "updates" in work.record
+            read(0, [state["trainable"] if updates else [] for state in states])
         while result.epochs < work.epochs:
             count = min(plan.chunk, work.epochs - result.epochs)
             after, befores, parts = [], [], []

@@ -734,3 +734,21 @@ def test_a_data_set_travels_to_another_process(name):
     copy = pickle.loads(pickle.dumps(data))
     assert repr(copy) == repr(data)
     assert digest(copy).digest() == digest(data).digest()
+
+
+def test_smaller_images_are_means_of_squares():
+    large = datasets.load_fashion_mnist(scale=False)
+    small = datasets.load_fashion_mnist(side=14, scale=False)
+    assert small.input_shape == (14, 14, 1)
+    np.testing.assert_array_equal(small.train[1], large.train[1])
+    square = large.train[0][:, 6:8, 10:12, 0]
+    np.testing.assert_allclose(small.train[0][:, 3, 5, 0], square.mean(axis=(1, 2)))
+    flat = datasets.load_fashion_mnist(side=7, flatten=True)
+    assert flat.input_shape == (49,)
+    assert flat.train[0].max() <= 1
+
+
+@pytest.mark.parametrize("side", [0, 12, 14.5, "14", None])
+def test_a_side_that_is_no_divisor(side):
+    with pytest.raises(ValueError, match="side must be 28, 14 or 7"):
+        datasets.load_fashion_mnist(side=side)

@@ -461,7 +461,7 @@ def network(**knobs):
 
 def plain_keras(activation="sigmoid", **knobs):
     """Return the same network in plain Keras, activations in layers of their own."""
-    model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
+    model = keras.Sequential([keras.Input((14, 14, 1)), keras.layers.Flatten()])
     for _ in range(10):
         model.add(keras.layers.Dense(64, kernel_initializer=scaling(48), **knobs))
         model.add(keras.layers.Activation(activation))
@@ -471,7 +471,7 @@ def plain_keras(activation="sigmoid", **knobs):
 
 
 def with_shortcut():
-    x = inputs = keras.Input((28, 28, 1))
+    x = inputs = keras.Input((14, 14, 1))
     x = keras.layers.Flatten()(x)
     for number in range(10):
         y = keras.layers.Dense(64, activation="sigmoid")(x)
@@ -520,7 +520,7 @@ NORMAL = keras.initializers.RandomNormal
         (network(kernel_initializer="he_normal"), "it must reach 0.1"),
         (network(kernel_initializer=scaling(16)), "it must reach 0.1"),
         (network(kernel_initializer=NORMAL(stddev=0.5)), "it must reach 0.1"),
-        (network(kernel_initializer=NORMAL(stddev=1.0)), "but by saturating"),
+        (network(kernel_initializer=NORMAL(stddev=2.0)), "but by saturating"),
         (network(kernel_initializer=scaling(1000)), "but by saturating"),
         (network(kernel_initializer="ones"), "all is saturated"),
         (network(activation="relu"), "activations are relu"),

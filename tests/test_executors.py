@@ -27,12 +27,19 @@ def dropped():
     return models.mlp(DATA, units=8, dropout=0.3, learning_rate=0.01)
 
 
-def deadly():
-    """Build a network here; end the process in a worker, once the others are done."""
-    if multiprocessing.parent_process() is not None:
-        time.sleep(6)
-        os._exit(1)
-    return plain()
+class Watched:
+    """An executor that leaves a mark as soon as one of its tasks is finished."""
+
+    def __init__(self, pool, mark):
+        self.pool, self.mark = pool, mark
+
+    def __getattr__(self, name):
+        return getattr(self.pool, name)
+
+    def submit(self, *task):
+        future = self.pool.submit(*task)
+        future.add_done_callback(lambda _: self.mark.touch())
+        return future
 
 
 def deadly_at_once():
@@ -191,10 +198,22 @@ def test_bad_input_is_named_here_and_not_by_a_worker(process_pool):
 
 
 @pytest.mark.filterwarnings("ignore:check failed")
-def test_losing_a_worker_names_the_block_and_keeps_the_rest(pool):
+def test_losing_a_worker_names_the_block_and_keeps_the_rest(pool, tmp_path):
+    mark = tmp_path / "one is done"
+
+    def deadly():
+        # Here a network; in a worker the end of the process, once the other is done.
+        if multiprocessing.parent_process() is not None:
+            while not mark.exists():
+                time.sleep(0.1)
+            os._exit(1)
+        return plain()
+
     variants = {"sound": plain, "deadly": deadly}
     with pytest.warns(UserWarning, match=r"lost .*deadly.* seeds 0, 1"):
-        comparison = compare(variants, DATA, seeds=2, **OPTIONS, executor=pool)
+        comparison = compare(
+            variants, DATA, seeds=2, **OPTIONS, executor=Watched(pool, mark)
+        )
     assert comparison.variants == ["sound"]
     alone = replicate(plain, DATA, seeds=2, **OPTIONS).history
     same(comparison.history.drop(columns="variant"), alone)

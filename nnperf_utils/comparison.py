@@ -42,6 +42,7 @@ def compare(
     grid: Mapping[str, Sequence[float]] | None = None,
     tuning_seeds: int = 5,
     record: str | Sequence[str] = (),
+    follow_test: bool = False,
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
     progress: bool = True,
@@ -80,7 +81,7 @@ def compare(
     tuning_seeds : int
         Number of seeds for tuning: those that follow the largest of `seeds`, so that no
         compared run has had a part in the choice.
-    record, class_weight, sample_weight, progress, executor, jit_compile
+    record, follow_test, class_weight, sample_weight, progress, executor, jit_compile
         As in :func:`~nnperf_utils.replicas.replicate`.
 
     Returns
@@ -160,7 +161,7 @@ def compare(
     cells = [
         Cell(name, seed, build) for name, build in variants.items() for seed in seeds
     ]
-    runs = train(cells, data, record=record, **training)
+    runs = train(cells, data, record=record, follow_test=follow_test, **training)
     result = Comparison(
         {name: (runs, name) for name in variants},
         metric=metric,

@@ -445,7 +445,6 @@ class Plan:
     examples: int
     batch_size: int
     chunk: int  # epochs in one call
-    validation_examples: int
     record: tuple[str, ...] = ()
     jit_compile: bool = True
     split: bool = False  # XLA for the full batches alone; one epoch in a call
@@ -523,7 +522,7 @@ class Program:
 
         return call
 
-    def begin(self, state: State, data: tuple, validation: tuple | None) -> None:
+    def begin(self, state: State, data: tuple, watched: dict[str, tuple]) -> None:
         """Trace, and have XLA compile in the background.
 
         XLA runs beside Python, which has other models to build and the rest to trace.
@@ -534,7 +533,7 @@ class Program:
         if plan.split:
             arguments = (state, orders[0], none, data)
         else:
-            arguments = (state, orders, none, data, validation)
+            arguments = (state, orders, none, data, watched)
         with _tracing(plan):
             self._start.get_concrete_function(*arguments)
         if plan.jit_compile:
@@ -547,25 +546,23 @@ class Program:
             self._compiling = threading.Thread(target=compile_it, daemon=True)
             self._compiling.start()
 
-    def run(self, state: State, orders, count: int, data, validation) -> tuple:
+    def run(self, state: State, orders, count: int, data, watched) -> tuple:
         """Train for `count` epochs; see `_run`."""
         plan = self.plan
         with _tracing(plan):
             if not plan.split:
                 self._wait()
-                return self._start(state, orders, tf.constant(count), data, validation)
+                return self._start(state, orders, tf.constant(count), data, watched)
             if self._compiling is not None:
                 # Trace while XLA is still at work.
                 shown = {**state, "metrics": self._new_metrics()}
                 before = state["trainable"] if "updates" in plan.record else []
-                self._end.get_concrete_function(
-                    shown, before, orders[0], data, validation
-                )
+                self._end.get_concrete_function(shown, before, orders[0], data, watched)
                 self._wait()
             steps = tf.constant(plan.examples // plan.batch_size)
             state, before = self._start(state, orders[0], steps, data)
             state, before, logs, finite = self._end(
-                state, before, orders[0], data, validation
+                state, before, orders[0], data, watched
             )
         return state, before, {k: v[None] for k, v in logs.items()}, finite[None]
 
@@ -714,7 +711,7 @@ class Program:
         )
         return state, before
 
-    def _finish(self, state: State, before: list, order, data, validation) -> tuple:
+    def _finish(self, state: State, before: list, order, data, watched) -> tuple:
         """Train on what the full batches left over, evaluate, and look back.
 
         Returns the state without metrics, the weights before the last step, the logs
@@ -727,17 +724,18 @@ class Program:
         state = dict(state)
         measured = {"metrics": state.pop("metrics"), "numbers": state["numbers"]}
         logs = self._map(self._results, measured)
-        if validation is not None:
-            tested = self._tested(state, validation, self.plan.validation_examples)
-            logs |= {f"val_{name}": value for name, value in tested.items()}
+        for prefix, part in watched.items():
+            tested = self._tested(state, part)
+            logs |= {f"{prefix}_{name}": value for name, value in tested.items()}
         finite = tf.math.is_finite(logs["loss"])
         for stack in state["trainable"]:
             axes = list(range(1, len(stack.shape)))
             finite &= tf.reduce_all(tf.math.is_finite(stack), axes)
         return state, before, logs, finite
 
-    def _tested(self, state: State, data: tuple, examples: int) -> dict[str, tf.Tensor]:
+    def _tested(self, state: State, data: tuple) -> dict[str, tf.Tensor]:
         """Evaluate all replicas on the same examples, in pieces that fit in memory."""
+        examples = tree.flatten(data[0])[0].shape[0]
         size = max(1, min(examples, self._evaluation_batch()))
         pieces, rest = divmod(examples, size)
         values = {k: v for k, v in state.items() if k != "optimizer"}
@@ -787,7 +785,7 @@ class Program:
             _CHUNK_BYTES // (4 * self.plan.replicas * (sum(widths) or 1000)),
         )
 
-    def _run(self, state: State, orders, count, data, validation) -> tuple:
+    def _run(self, state: State, orders, count, data, watched) -> tuple:
         """Train for `count` of the epochs whose orders are given.
 
         Returns the state, the weights before the last step (none if updates are not
@@ -796,8 +794,7 @@ class Program:
         """
         plan = self.plan
         names = list(self.model.get_metrics_result())
-        if validation is not None:
-            names += [f"val_{name}" for name in names]
+        names += [f"{prefix}_{name}" for prefix in watched for name in names]
         logs = {name: tf.zeros((plan.chunk, plan.replicas)) for name in names}
         finite = tf.ones((plan.chunk, plan.replicas), tf.bool)
         before = state["trainable"] if "updates" in plan.record else []
@@ -806,7 +803,7 @@ class Program:
             steps = plan.examples // plan.batch_size
             state, before = self._full_batches(state, orders[e], steps, data)
             state, before, log, is_finite = self._finish(
-                state, before, orders[e], data, validation
+                state, before, orders[e], data, watched
             )
             at = [[e]]
             logs = {
@@ -825,7 +822,7 @@ class Program:
         return state, before, logs, finite
 
     def _evaluate(self, state: State, data: tuple) -> dict[str, tf.Tensor]:
-        return self._tested(state, data, tree.flatten(data[0])[0].shape[0])
+        return self._tested(state, data)
 
     def _predict(self, state: State, x: Any) -> Any:
         def predict(replica):

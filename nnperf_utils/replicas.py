@@ -109,6 +109,7 @@ def replicate(
     epochs: int,
     batch_size: int = 32,
     record: str | Sequence[str] = (),
+    follow_test: bool = False,
     class_weight: dict[int, float] | None = None,
     sample_weight: Any = None,
     progress: bool = True,
@@ -134,6 +135,10 @@ def replicate(
         Of ``"gradients"``, ``"activations"``, ``"updates"``: have `instruments` read
         each replica before training (epoch 0) and after each epoch, on the first 256
         examples of the training part. Updates are those of the epoch's last step.
+    follow_test : bool
+        Score the test part after each epoch, too: the history then has ``test_loss``
+        and so on. It is there to be read off at an epoch that the validation part has
+        chosen, as `Runs.stopped` does; choose nothing by it.
     class_weight : dict, optional
         Class to weight, as in ``fit``.
     sample_weight : array, optional
@@ -164,6 +169,7 @@ def replicate(
         epochs=epochs,
         batch_size=batch_size,
         record=record,
+        follow_test=follow_test,
         class_weight=class_weight,
         sample_weight=sample_weight,
         progress=progress,
@@ -179,6 +185,7 @@ def train(
     epochs: int,
     batch_size: int = 32,
     record: str | Sequence[str] = (),
+    follow_test: bool = False,
     class_weight: dict[int, float] | None = None,
     sample_weight: Any = None,
     progress: bool = True,
@@ -195,7 +202,7 @@ def train(
     ----------
     cells : iterable of Cell
         Each pair of variant and seed once.
-    data, epochs, batch_size, record, class_weight, sample_weight
+    data, epochs, batch_size, record, follow_test, class_weight, sample_weight
         See `replicate`.
     progress, executor, jit_compile
         See `replicate`.
@@ -211,7 +218,14 @@ def train(
             f"{executor!r}."
         )
     work = _Work.checked(
-        data, epochs, batch_size, record, class_weight, sample_weight, jit_compile
+        data,
+        epochs,
+        batch_size,
+        record,
+        class_weight,
+        sample_weight,
+        jit_compile,
+        follow_test,
     )
     if executor is not None:
         return _train_elsewhere(cells, work, progress, executor)
@@ -223,7 +237,7 @@ class _Work:
     """What is to be done with every cell, checked."""
 
     train: tuple  # x, y, sample_weight or None
-    validation: tuple | None
+    watched: dict[str, tuple]  # parts to score after each epoch: "val", "test"
     epochs: int
     batch_size: int
     record: tuple[str, ...]
@@ -235,12 +249,24 @@ class _Work:
 
     @classmethod
     def checked(
-        cls, data, epochs, batch_size, record, class_weight, sample_weight, jit_compile
+        cls,
+        data,
+        epochs,
+        batch_size,
+        record,
+        class_weight,
+        sample_weight,
+        jit_compile,
+        follow_test=False,
     ) -> _Work:
         training = _part(data, "train")
         if training is None:
             raise TypeError("data must have a training part, data.train = (x, y).")
-        validation = _part(data, "validation")
+        watched = {"val": _part(data, "validation")}
+        if follow_test:
+            watched["test"] = _part(data, "test")
+            if watched["test"] is None:
+                raise ValueError("follow_test needs a test part; data.test is None.")
         examples = _length(training[0])
         _check_count("epochs", epochs)
         _check_count("batch_size", batch_size)
@@ -260,8 +286,9 @@ class _Work:
                 f"jit_compile is {jit_compile!r}; it must be True, False or 'auto'."
             )
         weight = _check_weights(training, class_weight, sample_weight)
+        watched = {name: part for name, part in watched.items() if part is not None}
         return cls(
-            (*training[:2], weight), validation, epochs, batch_size, record, jit_compile
+            (*training[:2], weight), watched, epochs, batch_size, record, jit_compile
         )
 
 
@@ -403,7 +430,7 @@ def _program(group: _Group, plan: Plan, work: _Work) -> Program:
     The latest few are kept, for later calls.
     """
     batch = tuple(tree.map_structure(_head, part) for part in work.train)
-    shapes = tree.map_structure(_spec, (work.train, work.validation))
+    shapes = tree.map_structure(_spec, (work.train, work.watched))
     key = (group.key, plan, repr(shapes))
     with _LOCK:
         found = _programs.pop(key, None)
@@ -429,7 +456,7 @@ def _program(group: _Group, plan: Plan, work: _Work) -> Program:
         state = tree.map_structure(
             lambda a: tf.zeros((plan.replicas, *a.shape[1:]), a.dtype), group.state
         )
-        found.begin(state, *tree.map_structure(_tensor, (work.train, work.validation)))
+        found.begin(state, *tree.map_structure(_tensor, (work.train, work.watched)))
     return found
 
 
@@ -470,13 +497,11 @@ def _plan(group: _Group, work: _Work) -> Plan:
     if not work.record and not split:
         bytes_each = 4 * len(group.cells) * work.examples
         chunk = max(1, min(work.epochs // 20, _ORDER_BYTES // bytes_each))
-    validation = 0 if work.validation is None else _length(work.validation[0])
     return Plan(
         replicas=len(group.cells),
         examples=work.examples,
         batch_size=work.batch_size,
         chunk=chunk,
-        validation_examples=validation,
         record=work.record,
         jit_compile=jit_compile,
         split=split,
@@ -519,7 +544,7 @@ def _run_stacks(
 ) -> _Result:
     compiled = _program(group, plan, work)
     data = tree.map_structure(_tensor, work.train)
-    validation = work.validation and tree.map_structure(_tensor, work.validation)
+    watched = tree.map_structure(_tensor, work.watched)
     probe = tree.map_structure(
         lambda a: None if a is None else a[:_PROBE_EXAMPLES], data
     )
@@ -560,7 +585,7 @@ def _run_stacks(
                             work.examples,
                         )
                 state, before, log, is_finite = compiled.run(
-                    state, tf.constant(orders), count, data, validation
+                    state, tf.constant(orders), count, data, watched
                 )
                 after.append(state)
                 befores.append(before)
@@ -1048,8 +1073,10 @@ def _check_labels(model: keras.Model, work: _Work) -> None:
         assert isinstance(outputs, int)
     except (AttributeError, AssertionError, TypeError, ValueError):
         return  # a subclassed model or several outputs: Keras's own checks must do
-    for name, part in (("training", work.train), ("validation", work.validation)):
-        labels = None if part is None else part[1]
+    names = {"val": "validation"}
+    parts = {names.get(name, name): part for name, part in work.watched.items()}
+    for name, part in {"training": work.train, **parts}.items():
+        labels = part[1]
         if not isinstance(labels, np.ndarray):
             continue
         low, high = labels.min(), labels.max()

@@ -124,6 +124,31 @@ def test_without_validation():
     assert set(runs.history["metric"]) == {"loss", "accuracy"}
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])  # True: in two functions
+def test_the_test_part_is_followed_and_changes_nothing(jit_compile):
+    test = (X[5:25] + 1, Y[5:25])
+    data = SimpleNamespace(**vars(DATA), test=test)
+    options = {"batch_size": 12, "jit_compile": jit_compile}
+    followed = run(data=data, follow_test=True, **options)
+    scored = followed.evaluate(*test).set_index(["seed", "metric"])["value"]
+    for metric in ("loss", "accuracy"):
+        np.testing.assert_allclose(
+            last(followed, f"test_{metric}"),
+            scored.xs(metric, level="metric"),
+            rtol=1e-5,
+        )
+    stopped = followed.stopped(patience=1)
+    assert set(stopped["metric"]) == set(followed.history["metric"])
+    plain = run(data=data, **options).history
+    others = followed.history[~followed.history["metric"].str.startswith("test_")]
+    pd.testing.assert_frame_equal(others.reset_index(drop=True), plain, rtol=1e-5)
+
+
+def test_following_needs_a_test_part():
+    with pytest.raises(ValueError, match=r"data\.test is None"):
+        run(follow_test=True)
+
+
 def test_validation_in_pieces_gives_the_same_scores(monkeypatch, runs):
     from nnperf_utils import program
 

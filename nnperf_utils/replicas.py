@@ -853,6 +853,43 @@ class Runs:
                 variable.assign(value[0])
         return model
 
+    def optimizer_variable(self, name: str) -> np.ndarray:
+        """Return one of the optimizers' variables, of all replicas, after training.
+
+        For what an optimizer keeps beside the weights: its count of updates, moments,
+        or a log that it writes.
+
+        Parameters
+        ----------
+        name : str
+            The variable's name, ``"iteration"`` for one.
+
+        Returns
+        -------
+        numpy.ndarray, shape (replicas, …)
+            Replicas in the order of the history.
+
+        Raises
+        ------
+        ValueError
+            If an optimizer has no such variable, or several.
+        """
+        positions: dict[int, int] = {}
+        values = []
+        for cell in self._cells:
+            result, i = self._place(cell)
+            if id(result) not in positions:
+                model = self.model(cell.seed, cell.variant)
+                names = [variable.name for variable in model.optimizer.variables]
+                if names.count(name) != 1:
+                    raise ValueError(
+                        f"name is {name!r}; the optimizer's variables are "
+                        f"{', '.join(names)}."
+                    )
+                positions[id(result)] = names.index(name)
+            values.append(result.group.state["optimizer"][positions[id(result)]][i])
+        return np.stack(values)
+
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
         """Score all replicas on the same examples.
 

@@ -104,6 +104,28 @@ def test_model_evaluate_and_predict_agree(runs):
         )
 
 
+def test_optimizer_variable_is_that_of_each_replica():
+    cells = [
+        Cell(name, seed, partial(network, optimizer=optimizer))
+        for name, optimizer in (("adam", optimizers.Adam), ("sgd", optimizers.SGD))
+        for seed in (3, 1)
+    ]
+    runs = train(cells, DATA, epochs=2, batch_size=8, progress=False)
+    assert runs.optimizer_variable("iteration").tolist() == [10] * 4
+    runs = run(seeds=[3, 1])
+    names = [v.name for v in runs.model(3).optimizer.variables]
+    name = next(n for n in names if n.endswith("kernel_momentum"))
+    stacked = runs.optimizer_variable(name)
+    for values, seed in zip(stacked, (3, 1), strict=True):
+        own = runs.model(seed).optimizer.variables[names.index(name)]
+        np.testing.assert_array_equal(values, own.numpy())
+
+
+def test_optimizer_variable_that_is_not_there(runs):
+    with pytest.raises(ValueError, match=r"name is 'log'; .* iteration"):
+        runs.optimizer_variable("log")
+
+
 def test_a_model_goes_on_training_where_the_replica_stopped():
     """The optimizer's slots come along: six epochs are three and three."""
     build = partial(network, optimizer=lambda: optimizers.SGD(0.1, momentum=0.9))

@@ -31,6 +31,7 @@ __all__ = [
     "load_auto_mpg",
     "load_circles",
     "load_diabetes",
+    "load_diabetes_table",
     "load_digits",
     "load_fashion_mnist",
     "load_mnist1d",
@@ -665,8 +666,7 @@ def load_diabetes(
         If your own copy is missing, a folder, or not such a table.
     """
     zeros_as_missing = _check_flag("zeros_as_missing", zeros_as_missing)
-    own_copy = os.environ.get(DIABETES_VARIABLE)
-    table = _read_diabetes(own_copy or _data_file("diabetes.csv"))
+    table = load_diabetes_table()
     features = table[list(DIABETES_FEATURES)]
     if zeros_as_missing:
         columns = list(DIABETES_ZERO_IS_MISSING)
@@ -685,6 +685,25 @@ def load_diabetes(
     )
     order = table.index.to_numpy()
     return replace(data, rows=Rows(*(order[part] for part in data.rows)))
+
+
+def load_diabetes_table() -> pd.DataFrame:
+    """Read the diabetes table as it is: no split, nothing scaled, zeros left alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The eight measurements and `Outcome`. Rows are in the order in which
+        `load_diabetes` splits them; the index holds their numbers in the file, your own
+        copy if there is one.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, ValueError
+        As for `load_diabetes`.
+    """
+    own_copy = os.environ.get(DIABETES_VARIABLE)
+    return _read_diabetes(own_copy or _data_file("diabetes.csv"))
 
 
 def _read_diabetes(path: str | Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from claims_ledger import WORDS
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -46,12 +47,12 @@ def facts(chapter: Path, doctree: nodes.document, ledger: str, source: str) -> s
     counts = Counter(one["verdict"] for one in found)
     items = [
         f"{reading_minutes(doctree)} minutes to read",
-        f"{duration(record['seconds'])} to run, on two cores",
+        f"{duration(record['seconds'])} to run",
     ]
     if found:
         marks = " ".join(
             f'<span class="verdict {verdict.replace(" ", "-")}">'
-            f"{symbol} {counts[verdict]} {verdict}</span>"
+            f"{symbol} {counts[verdict]} {WORDS[verdict][counts[verdict] != 1]}</span>"
             for verdict, symbol in claims.VERDICTS.items()
             if counts[verdict]
         )

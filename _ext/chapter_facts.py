@@ -37,7 +37,9 @@ def reading_minutes(doctree: nodes.document) -> int:
         if node.parent is not None
     )
     told = re.search(r"\babout\s+(\d+)\s+minutes\b", prose)
-    return int(told[1]) if told else 5 * max(1, len(prose.split()) // WORDS_A_MINUTE // 5)
+    return (
+        int(told[1]) if told else 5 * max(1, len(prose.split()) // WORDS_A_MINUTE // 5)
+    )
 
 
 def facts(chapter: Path, doctree: nodes.document, ledger: str, source: str) -> str:

@@ -96,7 +96,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     (root / "404.html").write_text(page, encoding="utf-8")
     if base:
         pages = sorted(app.builder.get_target_uri(name) for name in app.env.found_docs)
-        listed = "".join(f"<url><loc>{escape(base + page)}</loc></url>" for page in pages)
+        listed = "".join(
+            f"<url><loc>{escape(base + page)}</loc></url>" for page in pages
+        )
         (root / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}'

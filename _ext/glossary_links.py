@@ -80,8 +80,9 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             # the first in the text; of two at one place, the longer
             match, anchor = min(hits, key=lambda hit: (hit[0].start(), -hit[0].end()))
             _, goal = left.pop(anchor)
-            before, after = nodes.Text(match.string[: match.start()]), nodes.Text(
-                match.string[match.end() :]
+            before, after = (
+                nodes.Text(match.string[: match.start()]),
+                nodes.Text(match.string[match.end() :]),
             )
             link = nodes.reference(
                 "", match[0], refuri=goal, internal=True, classes=["glossary-term"]

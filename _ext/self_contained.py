@@ -33,7 +33,9 @@ THEME_STYLE = "_static/styles/pydata-sphinx-theme.css"
 
 def drop_unused(app: Sphinx, page: str, _: str, context: dict, *__: Any) -> None:
     """Drop scripts and styles that a page does not use."""
-    unused = UNUSED if 'class="math' in context.get("body", "") else (*UNUSED, "mathjax")
+    unused = (
+        UNUSED if 'class="math' in context.get("body", "") else (*UNUSED, "mathjax")
+    )
     for kind in ("script_files", "css_files"):
         context[kind] = [
             asset for asset in context[kind] if not _names_one(asset, unused)

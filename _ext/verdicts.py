@@ -100,7 +100,8 @@ class ClaimsAtAGlance(SphinxDirective):
             told = escape(f"{verdict}: {claim.statement}", quote=True)
             yield (
                 f'<li><a class="verdict {_style(verdict)}" href="{uri}#claim-{name}" '
-                f'title="{told}" aria-label="{told}">{claims.VERDICTS[verdict]}</a></li>'
+                f'title="{told}" aria-label="{told}">{claims.VERDICTS[verdict]}'
+                "</a></li>"
             )
 
 

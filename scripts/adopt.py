@@ -3,8 +3,8 @@
 ``make adopt REPO=https://github.com/OWNER/REPOSITORY`` puts the address into
 ``_config.yml``, its one place, which the site reads. What cannot read it there
 follows: the README's badges and each notebook's set-up cell, with which it fetches the
-package in Colab. ``make adopt`` brings the notebooks up to the package's present version,
-``make adopt REPO=`` takes the address out again.
+package in Colab. ``make adopt`` brings the notebooks up to the package's present
+version, ``make adopt REPO=`` takes the address out again.
 """
 
 from __future__ import annotations

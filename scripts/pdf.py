@@ -19,6 +19,16 @@ BROWSERS = (
     "google-chrome-stable",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
+# On the one page everything is open, and a link leads to its place in it.
+PREPARE = """() => {
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  for (const link of document.querySelectorAll("a[href]")) {
+    if (link.protocol !== "file:") continue;
+    const place = decodeURIComponent(link.hash.slice(1));
+    if (document.getElementById(place)) link.setAttribute("href", "#" + place);
+    else link.removeAttribute("href");
+  }
+}"""
 FOOTER = (
     '<div style="font: 8pt sans-serif; width: 100%; text-align: center">'
     '<span class="pageNumber"></span></div>'
@@ -55,9 +65,7 @@ def print_page(page: Path, pdf: Path, browser: str) -> None:
         shown = started.new_page()
         shown.goto(page.as_uri(), wait_until="load")
         shown.evaluate("() => window.MathJax?.startup?.promise")
-        shown.evaluate(
-            "() => document.querySelectorAll('details').forEach(d => d.open = true)"
-        )
+        shown.evaluate(PREPARE)
         shown.pdf(
             path=pdf,
             format="A4",

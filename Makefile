@@ -16,7 +16,7 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint format bench serve upgrade clean distclean
+.PHONY: help setup book test lint format bench serve pdf adopt colab upgrade clean distclean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,15 @@ bench: setup  ## time the engine against what a reader would use instead
 
 serve: book  ## show the site at http://127.0.0.1:8000 and rebuild it on change
 	@$(PY) scripts/serve.py
+
+pdf: book  ## print the whole course: _build/course.pdf
+	@$(PY) scripts/pdf.py
+
+adopt: setup  ## set the repository's address: make adopt REPO=https://github.com/…
+	@$(PY) scripts/adopt.py $(if $(filter undefined,$(origin REPO)),,"$(REPO)")
+
+colab: setup  ## run every chapter alone, with nothing but the package (minutes)
+	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone
 
 upgrade: setup  ## lock the newest releases of all dependencies and install them
 	@$(UV) lock --upgrade

@@ -31,6 +31,13 @@ CLAIMS = execute.ROOT / "claims.yml"
 Evidence = dict[str, dict[str, Any]]
 
 NOT_JUDGED = "not judged yet"
+# for one claim, and for several
+WORDS = {
+    "holds": ("holds", "hold"),
+    "holds in part": ("holds in part", "hold in part"),
+    "fails": ("fails", "fail"),
+    NOT_JUDGED: ("is not judged yet", "are not judged yet"),
+}
 # replaced by the page's own color of text, so that the figure suits light and dark
 _INK = "#010203"
 _MARKERS = {"holds": "full", "holds in part": "left", "fails": "none"}
@@ -154,15 +161,9 @@ def _flips_text(found: dict[str, Any] | None) -> str:
 def counts_sentence(counts: Counter[str]) -> str:
     """Return how many claims got which verdict."""
     total = counts.total()
-    one_or_more = {
-        "holds": ("holds", "hold"),
-        "holds in part": ("holds in part", "hold in part"),
-        "fails": ("fails", "fail"),
-        NOT_JUDGED: ("is not judged yet", "are not judged yet"),
-    }
     parts = ", ".join(
         f"{counts[verdict]} {words[counts[verdict] != 1]}"
-        for verdict, words in one_or_more.items()
+        for verdict, words in WORDS.items()
         if counts[verdict] or verdict != NOT_JUDGED
     )
     return f"{total} claim{'s' if total != 1 else ''}: {parts}."
@@ -256,6 +257,8 @@ def draw_effects(
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = svg.replace(_INK, "currentColor")
+    # several pictures share a page, on which an id may stand only once
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{scale.name}-", svg)
     name = escape(
         f"Estimates with 95% intervals of {len(rows)} effects; the axis shows the "
         f"{scale.label}. The table below holds the same numbers.",

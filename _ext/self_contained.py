@@ -1,44 +1,126 @@
-"""No page asks another host for anything: MathJax is local, and thebe is gone."""
+"""No page asks another host for anything, or loads what it does not use."""
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
 MATHJAX = "sphinx-mathjax-offline/static/mathjax"
-SCRIPT = "tex-chtml.js"
+# without its menu, which is a third of the whole
+COMPONENTS = (
+    "startup",
+    "core",
+    "input/tex",
+    "output/chtml",
+    "output/chtml/fonts/tex",
+    "a11y/assistive-mml",
+)
 FONTS = "output/chtml/fonts/woff-v2"
+# of extensions that no page of the course uses
+UNUSED = ("thebe", "sphinx-design", "design-tabs")
+ICONS = "_static/vendor/fontawesome/webfonts"
+THEME_STYLE = "_static/styles/pydata-sphinx-theme.css"
 
 
-def _is_wanted(asset: Any) -> bool:
-    told = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
-    return "thebe" not in told.lower()
-
-
-def drop_thebe(
-    app: Sphinx, pagename: str, template: str, context: dict, _: Any
-) -> None:
-    """Drop the scripts and styles of thebe, which the theme loads even unused."""
+def drop_unused(app: Sphinx, page: str, _: str, context: dict, *__: Any) -> None:
+    """Drop scripts and styles that a page does not use."""
+    unused = (
+        UNUSED if 'class="math' in context.get("body", "") else (*UNUSED, "mathjax")
+    )
     for kind in ("script_files", "css_files"):
-        context[kind] = [asset for asset in context[kind] if _is_wanted(asset)]
+        context[kind] = [
+            asset for asset in context[kind] if not _names_one(asset, unused)
+        ]
 
 
-def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
+def _names_one(asset: Any, names: tuple[str, ...]) -> bool:
+    told = f"{getattr(asset, 'filename', asset)} {getattr(asset, 'attributes', '')}"
+    return any(name in told.lower() for name in names)
+
+
+def copy_mathjax(app: Sphinx) -> None:
     """Put MathJax and its fonts into the site."""
-    if exception or app.builder.format != "html":
-        return
     source = Path(distribution("sphinx-mathjax-offline").locate_file(MATHJAX))
     target = Path(app.outdir) / "_static" / "mathjax"
     shutil.copytree(source / FONTS, target / FONTS, dirs_exist_ok=True)
-    shutil.copy(source / SCRIPT, target)
+    for name in COMPONENTS:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / f"{name}.js", target / f"{name}.js")
+
+
+def drop_scripts(html: str, page: str) -> str:
+    """Drop the scripts that the theme writes into every page by itself.
+
+    The icons come from a font; a second copy of them, as a script, is 1.5 MB. The
+    search's index is read on the search's own page.
+    """
+    unused = ["fontawesome"]
+    if page != "search.html":
+        unused += ["searchtools", "language_data", "searchindex"]
+    pattern = rf"\s*<(?:script|link)[^>]*(?:{'|'.join(unused)})\.js[^>]*>(?:</script>)?"
+    return re.sub(pattern, "", html)
+
+
+def keep_used_icons(app: Sphinx, pages: list[str]) -> None:
+    """Reduce the icons to those in use, in the style sheet itself."""
+    static = Path(app.outdir)
+    style = static / THEME_STYLE
+    css = style.read_text(encoding="utf-8")
+    scripts = (static / "_static" / "scripts").glob("*-theme.js")
+    texts = [*pages, *(path.read_text(encoding="utf-8") for path in scripts)]
+    used = {name for text in texts for name in re.findall(r"\bfa-[a-z0-9-]+", text)}
+
+    def keep(rule: re.Match) -> str:
+        names = re.findall(r"fa-[a-z0-9-]+", rule[1])
+        return rule[0] if used.intersection(names) else ""
+
+    css = re.sub(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"[^}]*\}', keep, css)
+    # those that the theme's own rules name by their code are among them
+    codes = {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', css)}
+    font = TTFont(static / ICONS / "fa-solid-900.ttf")
+    reduction = subset.Subsetter()
+    reduction.populate(unicodes=codes)
+    reduction.subset(font)
+    font.flavor = "woff"
+    packed = io.BytesIO()
+    font.save(packed)
+    data = base64.b64encode(packed.getvalue()).decode()
+    css = re.sub(
+        r"url\([^)]*fa-solid-900\.woff2[^)]*\)",
+        f"url(data:font/woff;base64,{data})",
+        css,
+    )
+    style.write_text(css, encoding="utf-8")
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Make the built site stand by itself."""
+    if exception or app.builder.format != "html":
+        return
+    copy_mathjax(app)
+    root = Path(app.outdir)
+    texts = []
+    for path in root.rglob("*.html"):
+        page = path.relative_to(root).as_posix()
+        texts.append(drop_scripts(path.read_text(encoding="utf-8"), page))
+        path.write_text(texts[-1], encoding="utf-8")
+    keep_used_icons(app, texts)
+    for pattern in ("**/*.map", f"{ICONS}/*", "_static/scripts/fontawesome*"):
+        for path in root.glob(pattern):
+            path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
-    app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("build-finished", copy_mathjax)
+    app.connect("html-page-context", drop_unused, priority=900)
+    app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

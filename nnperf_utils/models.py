@@ -4,15 +4,15 @@ Each builder takes a data set and the knobs that the course turns, and returns a
 compiled :class:`keras.Model`. The output layer, the loss and the metric follow from
 the data's task:
 
-=============  ====================  ===================================  ============
-task           output                loss                                 metric
-=============  ====================  ===================================  ============
-``binary``     1 unit, sigmoid       ``binary_crossentropy``              ``accuracy``
-``multiclass`` one unit per class,   ``sparse_categorical_crossentropy``  ``accuracy``
-               softmax
-``regression`` one unit per target,  ``mse``                              ``mae``
-               linear
-=============  ====================  ===================================  ============
+==============  ====================  ===================================  ============
+task            output                loss                                 metric
+==============  ====================  ===================================  ============
+``binary``      1 unit, sigmoid       ``binary_crossentropy``              ``accuracy``
+``multiclass``  one unit per class,   ``sparse_categorical_crossentropy``  ``accuracy``
+                softmax
+``regression``  one unit per target,  ``mse``                              ``mae``
+                linear
+==============  ====================  ===================================  ============
 
 Nothing is seeded here: call ``keras.utils.set_random_seed(seed)`` before a builder to
 fix the weights that it starts from.

@@ -28,8 +28,11 @@ def main() -> int:
     if status:
         print(built.stdout)
     else:
+        # the first page itself, in place of a page that only leads there
+        built_site = NEXT / "_build" / "html"
+        shutil.copy(built_site / "intro.html", built_site / "index.html")
         shutil.rmtree(SITE, ignore_errors=True)
-        shutil.move(NEXT / "_build" / "html", SITE)
+        shutil.move(built_site, SITE)
         print(f"site: {SITE.relative_to(ROOT)}/index.html")
     shutil.rmtree(NEXT, ignore_errors=True)
     return status

@@ -33,8 +33,12 @@ def chapters() -> list[Path]:
 
 
 def code_cells(notebook: dict) -> list[dict]:
-    """Return the code cells of a notebook."""
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    """Return the code cells of a notebook.
+
+    The set-up cell of an adopted notebook is not among them: here it does nothing.
+    """
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [cell for cell in cells if cell.get("id") != "set-up"]
 
 
 def _shared_files() -> Iterator[Path]:

@@ -1,0 +1,97 @@
+"""Each term of the glossary leads there from its first use in a chapter.
+
+The notebooks need no markup for it. Headings, code, formulas, links, outputs and the
+quiz, where a link would give an answer away, are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+GLOSSARY = "appendix/glossary"
+UNTOUCHED = (
+    nodes.title,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.reference,
+    nodes.math,
+    nodes.math_block,
+    nodes.raw,
+    nodes.table,
+    nodes.caption,
+)
+
+
+def glossary_terms(app: Sphinx) -> dict[str, str]:
+    """Return each term's place in the glossary, the longest terms first."""
+    found = {
+        name: anchor
+        for name, _, kind, docname, anchor, _ in app.env.domains["std"].get_objects()
+        if kind == "term" and docname == GLOSSARY
+    }
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+
+def term_pattern(term: str) -> re.Pattern:
+    """Return what a use of a term looks like: any case, plural, spaces or hyphens.
+
+    A term in capitals is an abbreviation and must be written so.
+    """
+    words = re.split(r"[\s-]+", term)
+    text = r"[\s-]+".join(map(re.escape, words))
+    flags = 0 if term.isupper() else re.IGNORECASE
+    return re.compile(rf"(?<![\w-])(?:{text})(?:s|es)?(?![\w-])", flags)
+
+
+def _is_prose(text: nodes.Text) -> bool:
+    node = text.parent
+    while node is not None:
+        if isinstance(node, UNTOUCHED) or "cell" in node.get("classes", ()):
+            return False
+        if isinstance(node, nodes.section) and "quiz" in node["ids"]:
+            return False
+        node = node.parent
+    return True
+
+
+def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Link the terms of one chapter."""
+    if not docname.startswith("chapters/"):
+        return
+    uri = app.builder.get_relative_uri(docname, GLOSSARY)
+    left = {
+        anchor: (term_pattern(term), f"{uri}#{anchor}")
+        for term, anchor in glossary_terms(app).items()
+    }
+    for text in [t for t in doctree.findall(nodes.Text) if _is_prose(t)]:
+        queue: list[nodes.Text] = [text]
+        while queue:
+            piece = queue.pop()
+            hits = [
+                (match, anchor)
+                for anchor, (pattern, _) in left.items()
+                if (match := pattern.search(piece.astext()))
+            ]
+            if not hits:
+                continue
+            # the first in the text; of two at one place, the longer
+            match, anchor = min(hits, key=lambda hit: (hit[0].start(), -hit[0].end()))
+            _, goal = left.pop(anchor)
+            before, after = (
+                nodes.Text(match.string[: match.start()]),
+                nodes.Text(match.string[match.end() :]),
+            )
+            link = nodes.reference(
+                "", match[0], refuri=goal, internal=True, classes=["glossary-term"]
+            )
+            piece.parent.replace(piece, [before, link, after])
+            queue.append(after)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.connect("doctree-resolved", link_terms)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -64,6 +64,10 @@ _XLA_PAYS_AFTER_STEPS = 300
 _SPLIT_UP_TO_EPOCHS = 300  # beyond, compiling all in one graph costs less than calls
 _ORDER_BYTES = 2**25
 _PROGRAMS_KEPT = 4  # a hundred megabytes each, or more
+_COMPARISONS = {
+    keras.ops.less: lambda a, b: np.float32(a) < np.float32(b),
+    keras.ops.greater: lambda a, b: np.float32(a) > np.float32(b),
+}
 _LOCK = threading.RLock()  # building and tracing share Keras's global state
 
 
@@ -1012,6 +1016,10 @@ class Runs:
             values = np.where(_ok(result, i), result.logs[monitor][:, i], np.nan)
             for epoch, value in enumerate(values):
                 callback.on_epoch_end(epoch, {monitor: float(value)})
+                # the same comparison at a tenth of the time, without TensorFlow
+                callback.monitor_op = _COMPARISONS.get(
+                    callback.monitor_op, callback.monitor_op
+                )
                 if trainee.stop_training:
                     break
             kept = callback.best_epoch if restore_best_weights else epoch

@@ -115,8 +115,9 @@ def width_faults(page: Page) -> list[str]:
     faults = page.evaluate(
         """() => {
           const root = document.scrollingElement, wide = root.clientWidth;
-          const shown = [...document.images].filter(i => i.naturalWidth && i.width > 50);
-          const is = i => i.width / i.height, was = i => i.naturalWidth / i.naturalHeight;
+          const is = image => image.width / image.height;
+          const was = image => image.naturalWidth / image.naturalHeight;
+          const shown = [...document.images].filter(i => was(i) && i.width > 50);
           const squeezed = shown.filter(i => Math.abs(is(i) / was(i) - 1) > 0.05)
             .map(i => `squeezed image on a phone: ${i.src.slice(-60)}`);
           if (root.scrollWidth <= wide) return squeezed;

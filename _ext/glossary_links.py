@@ -57,6 +57,24 @@ def _is_prose(text: nodes.Text) -> bool:
     return True
 
 
+def join_lines(doctree: nodes.document) -> None:
+    """Make one text of the lines of a paragraph, so that no term is cut in two."""
+    for node in list(doctree.findall(nodes.TextElement)):
+        joined: list[nodes.Node] = []
+        for child in node.children:
+            if (
+                joined
+                and isinstance(child, nodes.Text)
+                and type(joined[-1]) is nodes.Text
+            ):
+                joined[-1] = nodes.Text(joined[-1].astext() + child.astext())
+            else:
+                joined.append(child)
+        if len(joined) < len(node.children):
+            node.children = []
+            node.extend(joined)
+
+
 def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Link the terms of one chapter."""
     if not docname.startswith("chapters/"):
@@ -66,6 +84,7 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         anchor: (term_pattern(term), f"{uri}#{anchor}")
         for term, anchor in glossary_terms(app).items()
     }
+    join_lines(doctree)
     for text in [t for t in doctree.findall(nodes.Text) if _is_prose(t)]:
         queue: list[nodes.Text] = [text]
         while queue:

@@ -67,7 +67,22 @@ def drop_scripts(html: str, page: str) -> str:
     if page != "search.html":
         unused += ["searchtools", "language_data", "searchindex"]
     pattern = rf"\s*<(?:script|link)[^>]*(?:{'|'.join(unused)})\.js[^>]*>(?:</script>)?"
+    thebe = r'<script type="text/x-thebe-config">.*?</script>'
+    html = re.sub(thebe, "", html, flags=re.DOTALL)
+    html = re.sub(r"<script>kernelName = [^<]*</script>", "", html)
     return re.sub(pattern, "", html)
+
+
+def reduced_font(path: Path, codes: set[int]) -> str:
+    """Return a font of these characters alone, packed, in base64."""
+    font = TTFont(path)
+    reduction = subset.Subsetter()
+    reduction.populate(unicodes=codes)
+    reduction.subset(font)
+    font.flavor = "woff"
+    packed = io.BytesIO()
+    font.save(packed)
+    return base64.b64encode(packed.getvalue()).decode()
 
 
 def keep_used_icons(app: Sphinx, pages: list[str]) -> None:
@@ -86,19 +101,10 @@ def keep_used_icons(app: Sphinx, pages: list[str]) -> None:
     css = re.sub(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"[^}]*\}', keep, css)
     # those that the theme's own rules name by their code are among them
     codes = {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', css)}
-    font = TTFont(static / ICONS / "fa-solid-900.ttf")
-    reduction = subset.Subsetter()
-    reduction.populate(unicodes=codes)
-    reduction.subset(font)
-    font.flavor = "woff"
-    packed = io.BytesIO()
-    font.save(packed)
-    data = base64.b64encode(packed.getvalue()).decode()
-    css = re.sub(
-        r"url\([^)]*fa-solid-900\.woff2[^)]*\)",
-        f"url(data:font/woff;base64,{data})",
-        css,
-    )
+    for name in ("fa-solid-900", "fa-brands-400"):
+        data = reduced_font(static / ICONS / f"{name}.ttf", codes)
+        source = f"url(data:font/woff;base64,{data})"
+        css = re.sub(rf"url\([^)]*{name}\.woff2[^)]*\)", source, css)
     style.write_text(css, encoding="utf-8")
 
 

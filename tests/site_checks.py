@@ -110,12 +110,17 @@ def axe_faults(page: Page) -> list[str]:
 
 
 def width_faults(page: Page) -> list[str]:
-    """Return what makes the page scroll sideways on a phone."""
+    """Return what is too wide for a phone, or is squeezed to its width."""
     page.set_viewport_size(PHONE)
     faults = page.evaluate(
         """() => {
           const root = document.scrollingElement, wide = root.clientWidth;
-          if (root.scrollWidth <= wide) return [];
+          const is = image => image.width / image.height;
+          const was = image => image.naturalWidth / image.naturalHeight;
+          const shown = [...document.images].filter(i => was(i) && i.width > 50);
+          const squeezed = shown.filter(i => Math.abs(is(i) / was(i) - 1) > 0.05)
+            .map(i => `squeezed image on a phone: ${i.src.slice(-60)}`);
+          if (root.scrollWidth <= wide) return squeezed;
           const all = [...document.querySelectorAll("body *")];
           const out = all.filter(e => e.getBoundingClientRect().right > wide + 1
             && getComputedStyle(e).position !== "fixed");

@@ -151,24 +151,21 @@ def test_chapters_run_alone_where_the_package_is_not_installed(course, tmp_path)
     home = tmp_path / "colab"
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
-    locked = subprocess.run(
-        [
-            ROOT / ".venv" / "bin" / "uv",
-            "export",
-            "--frozen",
-            "--no-default-groups",
-            "--no-emit-project",
-            "--quiet",
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    (tmp_path / "locked.txt").write_text(locked)
+    uv = Path(sys.executable).with_name("uv")
+
+    def locked(name: str, *groups: str) -> Path:
+        options = ["--frozen", "--quiet", "--no-emit-project", "--no-hashes", *groups]
+        path = tmp_path / name
+        subprocess.run([uv, "export", *options, "-o", path], cwd=ROOT, check=True)
+        return path
+
+    install = [uv, "pip", "install", "--quiet", "--python", python]
+    needed = locked("needed.txt", "--no-default-groups")
+    subprocess.run([*install, "-r", needed], check=True)
+    # what executes a notebook is no part of the package
+    every = locked("every.txt", "--all-groups")
+    subprocess.run([*install, "-c", every, "ipykernel", "nbconvert"], check=True)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "install", "-r", tmp_path / "locked.txt"], check=True)
-    subprocess.run([*pip, "install", "ipykernel", "nbconvert"], check=True)
     own = ("tensorflow", "keras", "numpy", "pandas")
 
     def versions() -> str:

@@ -139,7 +139,7 @@ def test_own_start_up_files_do_not_reach_a_chapter(book, monkeypatch, tmp_path):
 @pytest.fixture
 def site(book: Path) -> Path:
     """Make the two chapters a site that can be built."""
-    for name in ("_ext", "_static", "_config.yml"):
+    for name in ("_ext", "_static", "_templates", "_config.yml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, book / name)
     (book / "appendix").mkdir()

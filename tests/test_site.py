@@ -112,6 +112,18 @@ def test_titles_differ():
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_terms_lead_to_the_glossary_from_their_first_use(chapter):
+    page = checks.soup(SITE / "chapters" / f"{chapter.stem}.html").article
+    links = page.select("a.glossary-term")
+    assert len(links) >= 3
+    goals = [link["href"] for link in links]
+    assert len(goals) == len(set(goals)), "a term is linked twice"
+    barred = "h1, h2, h3, pre, code, figcaption, .cell, .math, a a, #quiz"
+    inside = {link for place in page.select(barred) for link in place.select("a")}
+    assert not [link["href"] for link in links if link in inside]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_search_finds_a_chapter_by_its_title(chapter, visit):
     page = f"chapters/{chapter.stem}.html"
     heading = checks.soup(SITE / page).h1
@@ -195,6 +207,12 @@ BROKEN = {
     "dead link": ('<p><a href="none.html">There</a></p>', "dead link: none.html"),
     "contrast": ('<p style="color: #bbb; background: #fff">Pale</p>', "color-contrast"),
     "console error": ("<script>console.error('oh')</script>", "console error: oh"),
+    "squeezed image": (
+        '<img alt="Loss by epoch" style="width: 300px; height: 60px" src="'
+        "data:image/svg+xml,<svg xmlns=%22http://www.w3.org/2000/svg%22 "
+        'width=%2290%22 height=%2290%22/>">',
+        "squeezed image",
+    ),
     "uncaught error": ("<script>nothing()</script>", "nothing is not defined"),
     "too wide": ('<div style="width: 800px">Wide</div>', "px wide on a screen of 375"),
     "heading skipped": ("<h4>Too deep</h4>", "heading-order"),

@@ -397,6 +397,21 @@ def test_rows_count_in_the_file_as_it_is(own_copy, bundled):
         np.testing.assert_array_equal(y, rows["Outcome"])
 
 
+def test_the_raw_table_is_the_file_in_the_order_of_the_split(own_copy, bundled):
+    own_copy(bundled.assign(Age=bundled["Age"] + 1000))
+    table = datasets.load_diabetes_table()
+    data = datasets.load_diabetes(scale=False, zeros_as_missing=False)
+    assert list(table.columns) == COLUMNS
+    assert table["Age"].min() > 1000
+    pd.testing.assert_frame_equal(
+        table.sort_index(), bundled.assign(Age=bundled["Age"] + 1000)[COLUMNS]
+    )
+    np.testing.assert_array_equal(
+        data.train[0],
+        table.loc[data.rows.train, COLUMNS[:-1]].to_numpy(np.float32),
+    )
+
+
 def test_an_own_copy_is_used_and_may_have_gaps_and_more_columns(own_copy, bundled):
     table = bundled.assign(Glucose=bundled["Glucose"] + 1000.0, Patient="text")
     table.loc[:20, "BMI"] = np.nan

@@ -85,20 +85,27 @@ def reduced_font(path: Path, codes: set[int]) -> str:
     return base64.b64encode(packed.getvalue()).decode()
 
 
-def keep_used_icons(app: Sphinx, pages: list[str]) -> None:
-    """Reduce the icons to those in use, in the style sheet itself."""
+def keep_used_styles(app: Sphinx, pages: list[str]) -> None:
+    """Reduce the theme's style sheet to rules, and its icons to those, in use."""
     static = Path(app.outdir)
     style = static / THEME_STYLE
     css = style.read_text(encoding="utf-8")
-    scripts = (static / "_static" / "scripts").glob("*-theme.js")
-    texts = [*pages, *(path.read_text(encoding="utf-8") for path in scripts)]
-    used = {name for text in texts for name in re.findall(r"\bfa-[a-z0-9-]+", text)}
+    scripts = [path.read_text("utf-8") for path in static.rglob("_static/**/*.js")]
+    # a word anywhere in a page or a script may be the name of a class
+    used = {word for text in [*pages, *scripts] for word in re.findall(r"[\w-]+", text)}
 
     def keep(rule: re.Match) -> str:
-        names = re.findall(r"fa-[a-z0-9-]+", rule[1])
-        return rule[0] if used.intersection(names) else ""
+        if rule[1].lstrip().startswith("@"):
+            return rule[0]
+        # what does not apply is looked for in the names alone
+        alternatives = re.sub(r":not\([^)]*\)", "", rule[1]).split(",")
+        applies = any(
+            used.issuperset(re.findall(r"\.(-?[A-Za-z_][\w-]*)", one))
+            for one in alternatives
+        )
+        return rule[0] if applies else ""
 
-    css = re.sub(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"[^}]*\}', keep, css)
+    css = re.sub(r"([^{}]+)\{[^{}]*\}", keep, css)
     # those that the theme's own rules name by their code are among them
     codes = {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', css)}
     for name in ("fa-solid-900", "fa-brands-400"):
@@ -119,7 +126,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         page = path.relative_to(root).as_posix()
         texts.append(drop_scripts(path.read_text(encoding="utf-8"), page))
         path.write_text(texts[-1], encoding="utf-8")
-    keep_used_icons(app, texts)
+    keep_used_styles(app, texts)
     for pattern in ("**/*.map", f"{ICONS}/*", "_static/scripts/fontawesome*"):
         for path in root.glob(pattern):
             path.unlink()

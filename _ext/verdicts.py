@@ -85,7 +85,8 @@ class ClaimsAtAGlance(SphinxDirective):
             nodes.raw(
                 "",
                 f'<div class="at-a-glance"><p><b>{len(verdicts)} claims</b>, put to '
-                f'the test over {_seeds(evidence)} seeds each:</p><div class="counts">'
+                f"the test, as a rule over {_seeds(evidence)} seeds:</p>"
+                '<div class="counts">'
                 f'{total}</div><ol class="marks">{marks}</ol></div>',
                 format="html",
             )

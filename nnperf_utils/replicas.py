@@ -581,13 +581,14 @@ def _run_stacks(
             after, befores, parts = [], [], []
             for stack, state in zip(stacks, states, strict=True):
                 orders = np.zeros((plan.chunk, len(stack), work.examples), np.int32)
-                for e in range(count):
-                    for i, member in enumerate(stack):
-                        orders[e, i] = example_order(
-                            group.cells[member].seed,
-                            result.epochs + e + 1,
-                            work.examples,
-                        )
+                seeds = [group.cells[member].seed for member in stack]
+                # One batch that holds all examples takes them in any order.
+                for e in range(count if work.batch_size < work.examples else 0):
+                    own = {
+                        seed: example_order(seed, result.epochs + e + 1, work.examples)
+                        for seed in set(seeds)
+                    }
+                    orders[e] = [own[seed] for seed in seeds]
                 state, before, log, is_finite = compiled.run(
                     state, tf.constant(orders), count, data, watched
                 )

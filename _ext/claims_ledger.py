@@ -1,7 +1,8 @@
 """The ledger: every claim with what its chapter's run says about it.
 
-The directive ``claims-ledger`` puts it together from ``claims.yml`` and the evidence
-that the executed chapters hold, so that no number in it is written by hand.
+The directives ``claims-ledger`` and ``claims-pictures`` put it together from
+``claims.yml`` and the evidence that the executed chapters hold, so that no number in it
+is written by hand.
 """
 
 from __future__ import annotations
@@ -56,16 +57,33 @@ def collect_evidence() -> Evidence:
     }
 
 
-class ClaimsLedger(SphinxDirective):
-    """Counts, pictures of the effects, and the table of all claims."""
+class _FromEvidence(SphinxDirective):
+    """What is made of the claims and of what the chapters' runs say about them."""
 
-    def run(self) -> list[nodes.Node]:
-        """Return the ledger."""
+    def read(self) -> tuple[claims.Catalog, Evidence]:
+        """Return claims and evidence; when either changes, the page is made anew."""
         self.env.note_dependency(str(CLAIMS))
         for chapter in execute.chapters():
             self.env.note_dependency(str(execute.record_path(chapter)))
-        catalog = claims.load_claims(CLAIMS)
-        evidence = collect_evidence()
+        return claims.load_claims(CLAIMS), collect_evidence()
+
+
+class ClaimsPictures(_FromEvidence):
+    """A picture for each scale, of all effects that share it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the pictures."""
+        catalog, evidence = self.read()
+        drawn = (draw_effects(catalog, evidence, s) for s in catalog.scales.values())
+        return [nodes.raw("", picture, format="html") for picture in drawn if picture]
+
+
+class ClaimsLedger(_FromEvidence):
+    """Counts, and the table of all claims with its filter."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the ledger."""
+        catalog, evidence = self.read()
         verdicts = {
             claim_id: evidence.get(claim_id, {}).get("verdict", NOT_JUDGED)
             for claim_id in catalog.claims
@@ -73,10 +91,6 @@ class ClaimsLedger(SphinxDirective):
         counts = Counter(verdicts.values())
         ledger = nodes.container(classes=["claims-ledger"])
         ledger += nodes.paragraph(text=counts_sentence(counts))
-        for scale in catalog.scales.values():
-            picture = draw_effects(catalog, evidence, scale)
-            if picture:
-                ledger += nodes.raw("", picture, format="html")
         ledger += nodes.raw("", filter_form(counts), format="html")
         ledger += self._table(catalog, evidence, verdicts)
         return [ledger]
@@ -280,4 +294,5 @@ def _borders(claim: claims.Claim, effect: claims.Effect) -> set[float]:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_directive("claims-ledger", ClaimsLedger)
+    app.add_directive("claims-pictures", ClaimsPictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -111,7 +111,7 @@ def _keep(notebook: Path, seconds: float, peak_memory: int) -> None:
 
 
 class Progress:
-    """Prints what the workers report; lives in the process that started them."""
+    """Prints what pytest reports, and keeps what passed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -138,7 +138,6 @@ class Progress:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Report from the main process, in place of pytest's own lines."""
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.unregister(name="terminalreporter")
-        config.pluginmanager.register(Progress(config.rootpath))
+    """Report in place of pytest's own lines."""
+    config.pluginmanager.unregister(name="terminalreporter")
+    config.pluginmanager.register(Progress(config.rootpath))

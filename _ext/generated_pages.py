@@ -87,11 +87,12 @@ def _commit() -> str:
     return f"commit `{name}`" + (" with changes" if changed else "")
 
 
-def skip_fields(
+def skip_generated(
     app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
 ) -> bool | None:
-    """Leave out a tuple's fields, which its docstring describes."""
-    return True if "Alias for field" in (getattr(obj, "__doc__", "") or "") else None
+    """Leave out a tuple's fields and what scikit-learn adds to a class by itself."""
+    is_field = "Alias for field" in (getattr(obj, "__doc__", "") or "")
+    return True if is_field or re.fullmatch(r"set_\w+_request", name) else None
 
 
 PAGES = {"appendix/api": api, "appendix/status": status}
@@ -106,7 +107,7 @@ def go_on(app: Sphinx, docname: str, content: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("source-read", go_on)
-    app.connect("autodoc-skip-member", skip_fields)
+    app.connect("autodoc-skip-member", skip_generated)
     # before napoleon, which takes 500
     app.connect("autodoc-process-docstring", plain_references, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -118,7 +118,7 @@ def test_deviation_right(right):
         (lambda f, n: print(end=""), "returns nothing"),
         (lambda f, n: "he", "of type `str`"),
         (lambda f, n: -1.0, "a positive number"),
-        (lambda f, n: float("nan"), "a positive number"),
+        (lambda f, n: float("nan"), "a finite number"),
         (lambda f, n: f.nothing, "AttributeError"),
         (lambda n: 0.1, "takes `(n)`"),
     ],

@@ -34,9 +34,18 @@ from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any, Literal
 
+import numpy as np
 from IPython.display import display
 
-__all__ = ["Exercise", "NotYet", "Outcome", "exercise", "expect_function"]
+__all__ = [
+    "Exercise",
+    "NotYet",
+    "Outcome",
+    "exercise",
+    "expect_function",
+    "returned_array",
+    "returned_number",
+]
 
 Status = Literal["not attempted", "not yet", "correct"]
 
@@ -308,6 +317,11 @@ def expect_function(answer: Any, name: str, parameters: Sequence[str]) -> None:
         If it cannot be called like that.
     """
     takes = f"a function of {_listed(parameters)}" if parameters else "a function"
+    if not inspect.isclass(answer) and hasattr(answer, "train_on_batch"):
+        raise NotYet(
+            f"`{name}` is the network itself, and this exercise asks for {takes} that "
+            f"makes a new one at each call: pass `{name}` without calling it"
+        )
     if not callable(answer):
         raise NotYet(
             f"`{name}` is {_described(answer)}, and this exercise asks for {takes}: "
@@ -326,6 +340,65 @@ def expect_function(answer: Any, name: str, parameters: Sequence[str]) -> None:
             f"`{called}` takes `{signature}`, and this exercise calls it with "
             f"{wanted}; is it the answer to another exercise?"
         ) from None
+
+
+def returned_array(value: Any, expected: str = "an array of numbers") -> np.ndarray:
+    """Take what a learner's function returned as numbers.
+
+    Parameters
+    ----------
+    value : object
+        What it returned.
+    expected : str
+        What it should return, in words.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of floats, of any shape.
+
+    Raises
+    ------
+    NotYet
+        If it returned nothing, or something that is no array of numbers.
+    """
+    if value is None:
+        raise NotYet("your function returns nothing; does it end with `return`?")
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise NotYet(
+            f"your function returns a value of type `{type(value).__name__}`; return "
+            f"{expected}"
+        ) from None
+
+
+def returned_number(value: Any, expected: str = "one number") -> float:
+    """Take what a learner's function returned as one number.
+
+    Parameters
+    ----------
+    value : object
+        What it returned; an array of one number will do.
+    expected : str
+        What it should return, in words.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    NotYet
+        If it returned anything but one finite number.
+    """
+    array = returned_array(value, expected)
+    if array.size != 1:
+        raise NotYet(f"your function returns {array.size} numbers; return {expected}")
+    number = array.item()
+    if not np.isfinite(number):
+        raise NotYet(f"your function returns {number}; return a finite number")
+    return number
 
 
 def _is_gap(answer: Any) -> bool:

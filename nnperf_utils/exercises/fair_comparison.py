@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    returned_number,
+)
 
 __all__ = ["a_procedure", "leaks", "referee", "runs_needed"]
 
@@ -97,7 +102,7 @@ def runs_needed(runs_needed: Any) -> str:
     leaves out zero in four of five attempts.
     """
     expect_function(runs_needed, "runs_needed", ["sd", "gap"])
-    values = [_one_number(runs_needed(*pilot)) for pilot in _PILOTS]
+    values = [returned_number(runs_needed(*pilot)) for pilot in _PILOTS]
     allowed = [range(_least(*pilot), _most(*pilot) + 1) for pilot in _PILOTS]
     pairs = list(zip(values, allowed, strict=True))
     if all(value in fine for value, fine in pairs):
@@ -132,21 +137,6 @@ def runs_needed(runs_needed: Any) -> str:
     raise NotYet(
         f"for `sd={sd}`, `gap={gap}` it returns {value:g}, and it takes about {fine[0]}"
     )
-
-
-def _one_number(value: Any) -> float:
-    if value is None:
-        raise NotYet("your function returns nothing; does it end with `return`?")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"your function returns a value of type `{type(value).__name__}`; return "
-            "one number"
-        ) from None
-    if not np.isfinite(number):
-        raise NotYet(f"your function returns {number}; return a finite number")
-    return number
 
 
 # --------------------------------------------------------------------------------------

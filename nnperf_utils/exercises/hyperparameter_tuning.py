@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    returned_number,
+)
 
 __all__ = ["choose", "made_scores", "optimism", "space"]
 
@@ -106,20 +111,12 @@ def optimism(optimism: Callable) -> str:
 
 
 def _number(value: Any, shape: tuple[int, int]) -> float:
-    if value is None:
-        raise NotYet("your function returns nothing; does it end with `return`?")
     if np.size(value) in shape and np.size(value) > 1:
         raise NotYet(
             f"your function returns {np.size(value)} numbers; take the mean over the "
             "repetitions"
         )
-    try:
-        return float(np.asarray(value, dtype=float).reshape(()))
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"your function returns a value of type `{type(value).__name__}`; return "
-            "one number"
-        ) from None
+    return returned_number(value)
 
 
 # --------------------------------------------------------------------------------------
@@ -133,7 +130,8 @@ _DRAWS = 300
 @exercise(
     hints=[
         'Each knob is one call: `rate = hp.Float("learning_rate", ...)` declares it '
-        'and returns its value. Equally likely in each power of ten is `sampling="log"`.',
+        "and returns its value. Equally likely in each power of ten is "
+        '`sampling="log"`.',
         "Ask for the dropout rate inside an `if`, after you have the number of layers.",
         "Look at what a knob can be: `list(hp.space[-1].values)`. Steps of 0.1 are not "
         "exact numbers to a computer; `hp.Choice` takes the values one by one.",

@@ -13,7 +13,12 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from nnperf_utils.datasets import Dataset, load_digits
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    returned_number,
+)
 from nnperf_utils.program import preserved_random_state
 from nnperf_utils.replicas import replicate
 
@@ -206,26 +211,13 @@ def standard_deviation(standard_deviation: Any) -> str:
 
 
 def _deviation(value: Any, name: str) -> float:
-    if value is None:
-        raise NotYet("your function returns nothing; does it end with `return`?")
-    try:
-        value = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
+    number = returned_number(value, "one number, the standard deviation")
+    if number <= 0:
         raise NotYet(
-            f"your function returns a value of type `{type(value).__name__}`; return "
-            "one number"
-        ) from None
-    if value.size != 1:
-        raise NotYet(
-            f"your function returns {value.size} numbers; return one, the standard "
-            "deviation"
+            f"for {name} your function returns {number:.3g}; a standard deviation is "
+            "a positive number"
         )
-    if not np.isfinite(value).all() or value.item() <= 0:
-        raise NotYet(
-            f"for {name} your function returns {value.item():.3g}; a standard "
-            "deviation is a positive number"
-        )
-    return float(value.item())
+    return number
 
 
 # --------------------------------------------------------------------------------------
@@ -280,11 +272,6 @@ def equal_weights(build: Any) -> str:
     start at 0.1 and stay trainable. Whatever else you change, at 20 epochs its
     validation accuracy must be above 0.6 (median of three seeds).
     """
-    if isinstance(build, keras.Model):
-        raise NotYet(
-            "`build` is the network itself; wrap it in a function that makes a new one "
-            "at each call, and give the function's name, `build`"
-        )
     expect_function(build, "build", [])
     with preserved_random_state():
         keras.utils.set_random_seed(0)

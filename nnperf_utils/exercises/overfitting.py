@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    returned_array,
+)
 
 __all__ = ["l1_step", "stop", "weight_decay"]
 
@@ -320,15 +325,7 @@ def l1_step(l1_step: Any) -> str:
 
 
 def _new_weights(value: Any, w: np.ndarray) -> np.ndarray:
-    if value is None:
-        raise NotYet("your function returns nothing; does it end with `return`?")
-    try:
-        value = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"your function returns a value of type `{type(value).__name__}`; return "
-            "the new weights, an array"
-        ) from None
+    value = returned_array(value, "the new weights, an array")
     if value.shape != w.shape:
         raise NotYet(
             f"for {w.size} weights your function returns an array of shape "

@@ -15,7 +15,12 @@ import numpy as np
 import pandas as pd
 
 from nnperf_utils.datasets import Dataset, load_fashion_mnist
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    returned_number,
+)
 from nnperf_utils.instruments import activation_statistics, activations, gradient_norms
 from nnperf_utils.models import mlp
 from nnperf_utils.program import preserved_random_state
@@ -133,7 +138,13 @@ def factor_per_layer(factor_per_layer: Any) -> str:
     """
     expect_function(factor_per_layer, "factor_per_layer", ["norms"])
     cases = _norms_to_try()
-    values = [_one_number(factor_per_layer(norms.copy())) for norms in cases]
+    values = [
+        returned_number(
+            factor_per_layer(norms.copy()),
+            "one number, the factor that stands for all steps",
+        )
+        for norms in cases
+    ]
 
     def agrees(expected: Any) -> list[bool]:
         return [
@@ -157,26 +168,6 @@ def factor_per_layer(factor_per_layer: Any) -> str:
         f"{but}for the norms `{norms}` of {len(cases[failed])} layers it returns "
         f"{values[failed]:.3g}, and the factor is {_factor(cases[failed]):.3g}"
     )
-
-
-def _one_number(value: Any) -> float:
-    if value is None:
-        raise NotYet("your function returns nothing; does it end with `return`?")
-    try:
-        value = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"your function returns a value of type `{type(value).__name__}`; return "
-            "one number"
-        ) from None
-    if value.size != 1:
-        raise NotYet(
-            f"your function returns {value.size} numbers; return one, the factor that "
-            "stands for all steps"
-        )
-    if not np.isfinite(value).all():
-        raise NotYet(f"your function returns {value.item()}; return a finite number")
-    return float(value.item())
 
 
 # --------------------------------------------------------------------------------------

@@ -178,8 +178,8 @@ def factor_per_layer(factor_per_layer: Any) -> str:
 @exercise(
     hints=[
         "Five runs of a depth are one call: "
-        "`replicate(build, data, seeds=5, epochs=10)`. Loop over depths, from "
-        "shallow to deep.",
+        "`replicate(build, data, seeds=5, epochs=5, batch_size=80)`. Loop over depths, "
+        "from shallow to deep.",
         "`runs.history` holds all epochs and metrics. Keep the rows with "
         "`metric == 'val_accuracy'` and the last epoch.",
         f"A depth trains if the median over its seeds is above {TRAINED}, whatever its "
@@ -203,11 +203,12 @@ def final_accuracies(depth):
             hidden_layers=depth,
             activation="sigmoid",
             optimizer="sgd",
-            learning_rate=0.1,
+            learning_rate=0.5,
         )
 
-    runs = replicate(build, data, seeds=5, epochs=10, progress=False)
-    final = runs.history.query("metric == 'val_accuracy' and epoch == 10")
+    training = {"epochs": 5, "batch_size": 80, "progress": False}
+    runs = replicate(build, data, seeds=5, **training)
+    final = runs.history.query("metric == 'val_accuracy' and epoch == 5")
     return final["value"].to_numpy()
 
 

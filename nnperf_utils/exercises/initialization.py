@@ -26,6 +26,7 @@ __all__ = ["equal_weights", "repair", "sick_network", "standard_deviation"]
 
 CONSTANT = 0.1
 LEAST_ACCURACY, EPOCHS, SEEDS = 0.6, 20, 3
+BATCH_SIZE = 83  # 13 batches make up the training images: no smaller one is left over
 SMALLEST, LARGEST = 0.5, 2.0
 SICK_NETWORKS = (1, 2, 3)
 
@@ -278,7 +279,12 @@ def equal_weights(build: Any) -> str:
         model = build()
     _check_equal(model)
     runs = replicate(
-        build, _data(), seeds=SEEDS, epochs=EPOCHS, batch_size=64, progress=False
+        build,
+        _data(),
+        seeds=SEEDS,
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        progress=False,
     )
     final = runs.history.query("metric == 'val_accuracy' and epoch == @EPOCHS")
     if final.empty:

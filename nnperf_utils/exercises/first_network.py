@@ -442,7 +442,13 @@ def runs_on(data):
         return mlp(data, units=[16])
 
     return replicate(
-        build, data, seeds=10, epochs=20, progress=False, jit_compile=False
+        build,
+        data,
+        seeds=10,
+        epochs=20,
+        batch_size=46,
+        progress=False,
+        jit_compile=False,
     )
 
 

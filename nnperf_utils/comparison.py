@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from nnperf_utils import checks, program, statistics
+from nnperf_utils import checks, starts, statistics
 from nnperf_utils.replicas import Cell, Runs, _check_seeds, example_order, train
 
 __all__ = ["Comparison", "compare"]
@@ -503,8 +503,8 @@ class Comparison:
             count = int(trained.optimizer.iterations.numpy())
             epochs = own.groupby("seed", sort=False)["epoch"].max()
             updates[name] = count * epochs // epochs.loc[seeds[0]]
-            with program.preserved_random_state():
-                first, *others = [program.build_model(build, s) for s in seeds[:2]]
+            with starts.preserved_random_state():
+                first, *others = [starts.build_model(build, s) for s in seeds[:2]]
                 if others:
                     of["starting weights differ by seed"][name] = (
                         checks.starting_weights_differ(first, *others)
@@ -569,8 +569,8 @@ def _knobs(
     """Return the part of the grid that applies to a variant."""
     own = {knob: values for knob, values in grid.items() if _takes(build, knob)}
     if "learning_rate" in grid and "learning_rate" not in own:
-        with program.preserved_random_state():
-            optimizer = getattr(program.build_model(build, seed), "optimizer", None)
+        with starts.preserved_random_state():
+            optimizer = getattr(starts.build_model(build, seed), "optimizer", None)
         if optimizer and not isinstance(optimizer.learning_rate, keras.Variable):
             raise ValueError(
                 f"the optimizer of variant {name!r} has a learning-rate schedule, "
@@ -776,8 +776,8 @@ def _checked_metric(
     known: list[str] | None = None
     for name, build in variants.items():
         first = {knob: values[0] for knob, values in knobs[name].items()}
-        with program.preserved_random_state():
-            model = program.build_model(partial(_built, build, first), seed)
+        with starts.preserved_random_state():
+            model = starts.build_model(partial(_built, build, first), seed)
         own = _metric_names(model, data)
         if not own:
             continue  # what is wrong with it the engine says more clearly

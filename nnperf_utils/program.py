@@ -15,96 +15,22 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import tree
-from keras.src.backend.common import global_state
 from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
-from keras.src.random import seed_generator
-from tensorflow.python.eager import context as eager_context
 
 from nnperf_utils import instruments, vectorize  # noqa: F401  (registers converters)
-
-State = dict[str, list]
-
-# --------------------------------------------------------------------------------------
-# Building models
-# --------------------------------------------------------------------------------------
-
-_KERAS_STATE = ("object_name_uids", "global_random_seed", "global_seed_generator")
-
-
-@contextmanager
-def preserved_random_state() -> Iterator[None]:
-    """Leave the random states and name counters as they were found."""
-    context = eager_context.context()
-    python, numpy = random.getstate(), np.random.get_state()
-    tensorflow = context._seed, getattr(context, "_rng", None)
-    kept = {name: global_state.get_global_attribute(name) for name in _KERAS_STATE}
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        context._seed, context._rng = tensorflow
-        for name, value in kept.items():
-            global_state.set_global_attribute(name, value)
-
-
-def build_model(
-    build: Callable[[], keras.Model], seed: int, is_new_seed: bool = False
-) -> keras.Model:
-    """Call `build` as a reader would in a fresh session with that seed.
-
-    `is_new_seed` says that the seed has not been set since TensorFlow last dropped its
-    kernels, which `set_random_seed` has it do. They hold the state of random
-    operations, for each seed; making them anew takes a fifth of the time of a build.
-    """
-    # Fresh counters give the layers the same names in every replica.
-    global_state.set_global_attribute("object_name_uids", None)
-    context = eager_context.context()
-    with _own_draws(seed):
-        if is_new_seed and hasattr(context, "_rng"):
-            random.seed(seed)
-            np.random.seed(seed)
-            global_state.set_global_attribute("global_random_seed", seed)
-            global_state.set_global_attribute("global_seed_generator", None)
-            context._seed, context._rng = seed, random.Random(seed)
-        else:
-            keras.utils.set_random_seed(seed)
-        return build()
-
-
-@contextmanager
-def _own_draws(seed: int) -> Iterator[None]:
-    """Have Keras draw its seeds from a generator that no other thread draws from.
-
-    It takes them from Python's own, which the threads of a cluster's worker use, too: a
-    draw of theirs in between would give the network another start.
-    """
-    own, set_seed = random.Random(seed), random.seed
-
-    def seed_both(*args, **kwargs) -> None:
-        own.seed(*args, **kwargs)
-        set_seed(*args, **kwargs)
-
-    with (
-        mock.patch.object(seed_generator, "python_random", own),
-        mock.patch.object(random, "seed", seed_both),
-    ):
-        yield
-
+from nnperf_utils.starts import State, preserved_random_state
 
 # --------------------------------------------------------------------------------------
 # Numbers that may differ from replica to replica within one graph

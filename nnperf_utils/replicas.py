@@ -47,7 +47,7 @@ from keras.src.trainers.data_adapters.data_adapter_utils import (
 )
 from tqdm import TqdmWarning
 
-from nnperf_utils import program
+from nnperf_utils import program, starts
 from nnperf_utils.program import Plan, Program
 
 with warnings.catch_warnings():
@@ -355,7 +355,10 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _grouped(cells: list[Cell], work: _Work, begin: bool = True) -> list[_Group]:
-    """Build every cell's model and sort the cells by the graph that they need.
+    """Sort the cells by the graph that they need, each with its starting state.
+
+    Two networks of a `build` are built; where the second differs from the first in
+    Keras's draws alone, the others' states are drawn as Keras would.
 
     Where all cells are of one build, they will most likely share a graph: with `begin`,
     XLA starts on it as soon as the first model is there.
@@ -365,12 +368,15 @@ def _grouped(cells: list[Cell], work: _Work, begin: bool = True) -> list[_Group]
     members: dict[Any, list[tuple[Cell, dict, list[float]]]] = {}
     models: dict[Any, keras.Model] = {}
     first_shapes: dict[Any, tuple] = {}
-    seeds_set: set[int] = set()
-    with program.preserved_random_state():
+    recipes: dict[int, starts.Recipe | None] = {}
+    with starts.preserved_random_state():
         for cell in cells:
-            is_new_seed = bool(seeds_set) and cell.seed not in seeds_set
-            seeds_set = seeds_set | {cell.seed} if is_new_seed else {cell.seed}
-            model = program.build_model(cell.build, cell.seed, is_new_seed)
+            recipe = recipes.get(id(cell.build))
+            if recipe and recipe.is_proven:
+                key, numbers = recipe.facts
+                members[key].append((cell, recipe.state(cell.seed), numbers))
+                continue
+            model, recording = starts.recorded_build(cell.build, cell.seed)
             _check_model(model, cell)
             program.complete(model, batch)
             shapes = program.shapes(model)
@@ -381,7 +387,8 @@ def _grouped(cells: list[Cell], work: _Work, begin: bool = True) -> list[_Group]
                     f"{cell.seed}; the seed may change where the weights start, not "
                     "the architecture."
                 )
-            key = program.signature(model) or (id(cell.build), repr(shapes))
+            signature = program.signature(model)
+            key = signature or (id(cell.build), repr(shapes))
             if key not in models:
                 models[key] = model
                 _check_labels(model, work)
@@ -392,6 +399,11 @@ def _grouped(cells: list[Cell], work: _Work, begin: bool = True) -> list[_Group]
             }
             numbers = [n.value for n in program.find_numbers(model)]
             members.setdefault(key, []).append((cell, state, numbers))
+            if id(cell.build) not in recipes and signature:
+                recipe = starts.Recipe.of(model, state, recording, (key, numbers))
+            elif recipe and not recipe.prove(state, recording, (key, numbers)):
+                recipe = None
+            recipes[id(cell.build)] = recipe
             if begin:
                 begin = False
                 # The others' states will have the same shapes.
@@ -442,9 +454,9 @@ def _program(group: _Group, plan: Plan, work: _Work) -> Program:
         if is_new:
             model = group.model
             if model is None:
-                with program.preserved_random_state():
+                with starts.preserved_random_state():
                     first = group.cells[0]
-                    model = program.build_model(first.build, first.seed)
+                    model = starts.build_model(first.build, first.seed)
                     program.complete(model, batch)
             numbers = program.find_numbers(model)
             found = Program(model, [numbers[i] for i in group.varying], batch, plan)
@@ -845,8 +857,8 @@ class Runs:
         result, i = self._place(cell)
         state = result.group.take([i])
         batch = tuple(tree.map_structure(_head, part) for part in self._work.train)
-        with _LOCK, program.preserved_random_state():
-            model = program.build_model(cell.build, cell.seed)
+        with _LOCK, starts.preserved_random_state():
+            model = starts.build_model(cell.build, cell.seed)
             program.complete(model, batch)
         model.optimizer.build(model.trainable_variables)
         for role, variables in (

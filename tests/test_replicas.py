@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, optimizers, regularizers
 
-from nnperf_utils import instruments, program, replicas
+from nnperf_utils import instruments, program, replicas, starts
 from nnperf_utils.replicas import Cell, example_order, replicate, train
 
 _random = np.random.default_rng(1)
@@ -172,8 +172,6 @@ def test_following_needs_a_test_part():
 
 
 def test_validation_in_pieces_gives_the_same_scores(monkeypatch, runs):
-    from nnperf_utils import program
-
     monkeypatch.setattr(program, "_CHUNK_BYTES", 1)
     replicas._programs.clear()
     pieces = run(epochs=6)  # of 8, 8 and 4
@@ -793,7 +791,7 @@ def test_draws_of_another_thread_do_not_change_the_start():
 
     def start(build):
         keras.utils.set_random_seed(0)
-        return program.build_model(build, 0).get_weights()
+        return starts.build_model(build, 0).get_weights()
 
     for one, other in zip(start(disturbed), start(network), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -806,6 +804,22 @@ def test_a_build_that_sets_its_own_seed_starts_as_the_reader_s_does():
 
     alone = build().get_weights()
     for one, other in zip(
-        program.build_model(build, 0).get_weights(), alone, strict=True
+        starts.build_model(build, 0).get_weights(), alone, strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("own_draws", "calls"), [(False, 2), (True, 5)])
+def test_a_build_is_called_no_more_than_it_must(own_draws, calls):
+    called = []
+
+    def build():
+        called.append(True)
+        model = network()
+        if own_draws:
+            model.layers[0].bias.assign(np.random.normal(size=model.layers[0].units))
+        return model
+
+    runs = replicate(build, DATA, seeds=5, epochs=1, progress=False)
+    assert len(called) == calls
+    assert runs.history["seed"].nunique() == 5

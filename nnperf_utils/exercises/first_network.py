@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nnperf_utils.exercises.base import NotYet, exercise, expect_function
-from nnperf_utils.program import preserved_random_state
+from nnperf_utils.starts import preserved_random_state
 from nnperf_utils.statistics import summarize
 
 __all__ = ["load_tags", "sgd_step", "tags", "zeros_matter"]

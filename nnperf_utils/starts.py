@@ -1,0 +1,238 @@
+"""Where a network starts: built from a seed, or drawn anew for another one.
+
+Keras takes 15 to 50 ms to build a network, and nearly all of it goes into bookkeeping
+that is the same for every seed. What the seed decides are the values that Keras draws
+for the weights. `Recipe` notes how these were drawn and draws them for another seed,
+bit for bit as building the network would.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.initializers.random_initializers import RandomInitializer
+from keras.src.random import seed_generator
+from tensorflow.python.eager import context as eager_context
+from tensorflow.python.framework import random_seed
+
+State = dict[str, list]
+
+_KERAS_STATE = ("object_name_uids", "global_random_seed", "global_seed_generator")
+
+
+@contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Leave the random states and name counters as they were found."""
+    context = eager_context.context()
+    python, numpy = random.getstate(), np.random.get_state()
+    tensorflow = context._seed, getattr(context, "_rng", None)
+    kept = {name: global_state.get_global_attribute(name) for name in _KERAS_STATE}
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        context._seed, context._rng = tensorflow
+        for name, value in kept.items():
+            global_state.set_global_attribute(name, value)
+
+
+@dataclass
+class Recording:
+    """What was drawn while a network was built."""
+
+    seed: int
+    draws: list[int] = field(default_factory=list)  # Keras's seeds, in their order
+    # With the variables themselves, so that their ids stay theirs.
+    initializers: dict[int, tuple[Any, Callable]] = field(default_factory=dict)
+    only_keras_drew: bool = False
+
+
+def build_model(build: Callable[[], keras.Model], seed: int) -> keras.Model:
+    """Call `build` as a reader would in a fresh session with that seed."""
+    return recorded_build(build, seed)[0]
+
+
+def recorded_build(
+    build: Callable[[], keras.Model], seed: int
+) -> tuple[keras.Model, Recording]:
+    """Call `build` like `build_model`, and note what is drawn."""
+    # Fresh counters give the layers the same names in every replica.
+    global_state.set_global_attribute("object_name_uids", None)
+    recording = Recording(seed)
+    own = random.Random(seed)
+    set_seed, get_seed = random.seed, random_seed.get_seed
+    initialize = keras.Variable._initialize_with_initializer
+    used_tensorflow = False
+
+    def seed_both(*args: Any, **kwargs: Any) -> None:
+        own.seed(*args, **kwargs)
+        set_seed(*args, **kwargs)
+
+    def get_fresh_seed(op_seed: int | None) -> tuple:
+        # TensorFlow's own random operations go on where an earlier build with this
+        # seed has left them, unless their kernels are dropped.
+        nonlocal used_tensorflow
+        if not used_tensorflow:
+            eager_context.context().clear_kernel_cache()
+            used_tensorflow = True
+        return get_seed(op_seed)
+
+    def note(variable: keras.Variable, initializer: Callable) -> None:
+        recording.initializers[id(variable)] = (variable, initializer)
+        initialize(variable, initializer)
+
+    with ExitStack() as patches:
+        for target, name, replacement in (
+            # Keras takes its seeds from Python's generator, from which other threads
+            # may draw in between: a draw of theirs would give another start.
+            (seed_generator, "python_random", own),
+            (random, "seed", seed_both),
+            (random_seed, "get_seed", get_fresh_seed),
+            (keras.Variable, "_initialize_with_initializer", note),
+        ):
+            patches.enter_context(mock.patch.object(target, name, replacement))
+        context = eager_context.context()
+        random.seed(seed)
+        np.random.seed(seed)
+        global_state.set_global_attribute("global_random_seed", seed)
+        global_state.set_global_attribute("global_seed_generator", None)
+        context._seed, context._rng = seed, random.Random(seed)
+        before = _generators()
+        model = build()
+        recording.only_keras_drew = (
+            not used_tensorflow
+            and _generators() == before
+            and global_state.get_global_attribute("global_seed_generator") is None
+        )
+    replayed = random.Random(seed)
+    while replayed.getstate() != own.getstate():
+        if len(recording.draws) == _MOST_DRAWS:
+            recording.only_keras_drew = False  # something else drew, or set a seed
+            break
+        recording.draws.append(_draw(replayed))
+    return model, recording
+
+
+_MOST_DRAWS = 1_000
+
+
+def _draw(generator: random.Random) -> int:
+    """Draw a seed as Keras's `make_default_seed` does."""
+    return generator.randint(1, int(1e9))
+
+
+def _generators() -> tuple:
+    """Return the states of the generators that a `build` may use beside Keras's."""
+    _, keys, *place = np.random.get_state()
+    return random.getstate(), keys.tobytes(), *place
+
+
+class Recipe:
+    """How to draw a network's starting state for another seed.
+
+    Use `of` to make one, and `prove` before you rely on it.
+    """
+
+    def __init__(
+        self,
+        sources: dict[str, list[Callable[[list[int]], np.ndarray]]],
+        recording: Recording,
+        facts: Any,
+    ):
+        self.facts, self.is_proven = facts, False
+        self._sources = sources
+        self._seed, self._draws = recording.seed, len(recording.draws)
+
+    @classmethod
+    def of(
+        cls, model: keras.Model, state: State, recording: Recording, facts: Any
+    ) -> Recipe | None:
+        """Find the recipe of a network.
+
+        Parameters
+        ----------
+        model : keras.Model
+            As built, and completed.
+        state : dict of lists of numpy.ndarray
+            Its values by role: ``trainable``, ``non_trainable``, ``optimizer``.
+        recording : Recording
+            Of its build.
+        facts : object
+            Whatever else must be the same for all seeds.
+
+        Returns
+        -------
+        Recipe or None
+            None if other things than Keras's initializers drew, or a seed was drawn
+            twice.
+        """
+        draws = recording.draws
+        if not recording.only_keras_drew or len(set(draws)) < len(draws):
+            return None
+        place = {seed: i for i, seed in enumerate(draws)}
+        variables = {
+            "trainable": model.trainable_variables,
+            "non_trainable": model.non_trainable_variables,
+            "optimizer": model.optimizer.variables,
+        }
+        sources = {
+            role: [
+                cls._source(variable, value, place, recording)
+                for variable, value in zip(variables[role], values, strict=True)
+            ]
+            for role, values in state.items()
+        }
+        return cls(sources, recording, facts)
+
+    @staticmethod
+    def _source(
+        variable: keras.Variable, value: np.ndarray, place: dict, recording: Recording
+    ) -> Callable[[list[int]], np.ndarray]:
+        """Return a function from the draws to a variable's value."""
+        _, initializer = recording.initializers.get(id(variable), (None, None))
+        if isinstance(initializer, RandomInitializer) and initializer.seed in place:
+            reseeded, at = copy.copy(initializer), place[initializer.seed]
+
+            def drawn(draws: list[int]) -> np.ndarray:
+                reseeded.seed = draws[at]
+                return np.asarray(reseeded(variable.shape, dtype=variable.dtype))
+
+            return drawn
+        if value.shape == (2,) and value[1] == 0 and int(value[0]) in place:
+            at = place[int(value[0])]  # the state of a dropout layer's generator
+            return lambda draws: np.array([draws[at], 0], value.dtype)
+        return lambda draws: value
+
+    def state(self, seed: int) -> State:
+        """Return the starting state of the network from another seed."""
+        generator = random.Random(seed)
+        draws = [_draw(generator) for _ in range(self._draws)]
+        return {
+            role: [source(draws) for source in sources]
+            for role, sources in self._sources.items()
+        }
+
+    def prove(self, state: State, recording: Recording, facts: Any) -> bool:
+        """Tell whether it gives what building the network from another seed gave."""
+        self.is_proven = (
+            recording.seed != self._seed
+            and recording.only_keras_drew
+            and len(recording.draws) == self._draws
+            and facts == self.facts
+            and all(
+                np.array_equal(drawn, built)
+                for role, values in self.state(recording.seed).items()
+                for drawn, built in zip(values, state[role], strict=True)
+            )
+        )
+        return self.is_proven

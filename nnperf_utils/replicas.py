@@ -62,6 +62,9 @@ _UPDATE = "update_ratio"  # what the instruments call the reading of an update
 _PROBE_EXAMPLES = 256
 _XLA_PAYS_AFTER_STEPS = 300
 _SPLIT_UP_TO_EPOCHS = 300  # beyond, compiling all in one graph costs less than calls
+# Examples, times replicas, after which a training comes back to Python: small networks
+# take a fraction of a second for so many, large ones a second or two.
+_SOON = 200_000
 _ORDER_BYTES = 2**25
 _PROGRAMS_KEPT = 4  # a hundred megabytes each, or more
 _COMPARISONS = {
@@ -511,8 +514,9 @@ def _plan(group: _Group, work: _Work) -> Plan:
     )
     chunk = 1
     if not work.record and not split:
-        bytes_each = 4 * len(group.cells) * work.examples
-        chunk = max(1, min(work.epochs // 20, _ORDER_BYTES // bytes_each))
+        seen = len(group.cells) * work.examples  # by all replicas in an epoch
+        wanted = max(work.epochs // 20, _SOON // seen)
+        chunk = max(1, min(work.epochs, wanted, _ORDER_BYTES // (4 * seen)))
     return Plan(
         replicas=len(group.cells),
         examples=work.examples,

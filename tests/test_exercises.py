@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from exercise_answers import says, solution_answers
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
@@ -64,14 +65,6 @@ def broken_solution(number):
 def strict_checker(number):
     """Its checker turns the solution down."""
     raise NotYet("it is <b>odd</b>")
-
-
-def says(outcome, status, *parts):
-    """Whether an outcome has a status and holds each part."""
-    assert outcome.status == status, outcome
-    for part in parts:
-        assert part in outcome.message, outcome
-    return True
 
 
 def shown(call, *args):
@@ -285,19 +278,14 @@ def test_answers_of_a_wrong_type(each, answer):
     assert outcome.message
 
 
-def solved(name):
-    """Return the solution's answers of an exercise."""
-    namespace = {}
-    exec(getattr(exercises, name).source, namespace)
-    return namespace[name if name != "rescue_sigmoid" else "build"]
-
-
 @pytest.mark.parametrize("other", ["factor_per_layer", "rescue_sigmoid", "diagnose"])
 @pytest.mark.parametrize("asked", ["factor_per_layer", "rescue_sigmoid", "diagnose"])
 def test_answer_copied_from_another_exercise(asked, other):
     if asked == other:
         pytest.skip("its own answer")
-    outcome = getattr(exercises, asked).judge(solved(other))
+    outcome = getattr(exercises, asked).judge(
+        solution_answers(getattr(exercises, other))[0]
+    )
     assert outcome.status == "not yet"
 
 
@@ -428,7 +416,7 @@ def test_deepest_right(accuracies, deepest):
         ({3: GOOD, "3": BAD}, 3, "comes twice"),
         ({}, 3, "empty"),
         (GOOD, 3, "make it a dictionary"),
-        (solved("factor_per_layer"), 3, "of type `function`"),
+        (solution_answers(exercises.factor_per_layer)[0], 3, "of type `function`"),
         (pd.DataFrame({"value": GOOD}), 3, "no column `variant`"),
         (as_history(RUNS).query("metric == 'val_loss'"), 3, "`val_accuracy`"),
         (pd.concat([as_history(RUNS)] * 2), 3, "more than one value"),

@@ -4,26 +4,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from exercise_answers import says, solution_answers
 
 from nnperf_utils.exercises import first_network as exercises
 
 L = keras.layers
-
-
-def says(outcome, status, *parts):
-    """Whether an outcome has a status and holds each part."""
-    assert outcome.status == status, outcome
-    for part in parts:
-        assert part in outcome.message, outcome
-    return True
-
-
-def solved(name):
-    """Return the solution's answers of an exercise."""
-    namespace = {}
-    exercise = getattr(exercises, name)
-    exec(exercise.source, namespace)
-    return [namespace[answer] for answer in exercise.answers]
 
 
 # --------------------------------------------------------------------------------------
@@ -310,5 +295,5 @@ def test_answer_copied_from_another_exercise(asked, other):
     if asked == other:
         pytest.skip("its own answer")
     exercise = getattr(exercises, asked)
-    answers = solved(other) * len(exercise.answers)
+    answers = solution_answers(getattr(exercises, other)) * len(exercise.answers)
     assert exercise.judge(*answers).status == "not yet"

@@ -76,10 +76,10 @@ def open_page(browser: Browser, address: str, theme: str = "light") -> Visit:
 
 
 # Text of the same color, size and weight on the same ground has the same contrast: one
-# of each is looked at, since code has thousands of pieces.
-MARK_ALIKE = """() => {
-  const seen = new Set();
-  for (const element of document.querySelectorAll("pre span, span.pre, td, em, li")) {
+# of each stays a piece of its own, since code has thousands.
+DROP_ALIKE = """() => {
+  const seen = new Set(), alike = [];
+  for (const element of document.querySelectorAll("pre span, span.pre")) {
     if (element.children.length || !element.getClientRects().length) continue;
     const own = getComputedStyle(element);
     const key = [own.color, own.fontSize, own.fontWeight, own.visibility];
@@ -88,19 +88,19 @@ MARK_ALIKE = """() => {
       key.push(at.backgroundColor, at.backgroundImage, at.opacity, at.filter);
     }
     const told = key.filter(k => !/^(rgba\\(0, 0, 0, 0\\)|none|1)$/.test(k)).join();
-    if (seen.has(told)) element.dataset.alike = "";
+    if (seen.has(told)) alike.push(element);
     seen.add(told);
   }
+  for (const element of alike) element.replaceWith(...element.childNodes);
 }"""
 
 
 def axe_faults(page: Page) -> list[str]:
     """Return what axe-core finds."""
-    page.evaluate(MARK_ALIKE)
+    page.evaluate(DROP_ALIKE)
     # preloading would read the style sheets once more, which a page from a disk may not
     options = {"resultTypes": ["violations"], "preload": False}
-    exclude = {"exclude": [["[data-alike]"]]}
-    found = Axe().run(page, context=exclude, options=options).response["violations"]
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"axe, {rule['id']}: {node['target']} {node['failureSummary']} "
         f"in {node['html'][:200]}"

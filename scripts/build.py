@@ -23,7 +23,10 @@ def main() -> int:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT)]
     command += ["--path-output", str(NEXT), "--quiet", "-W", "-n", "--keep-going"]
-    built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # what is imported for the reference has much to say, none of it about the site
+    built = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     status = built.returncode
     if status:
         print(built.stdout)

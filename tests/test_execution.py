@@ -174,7 +174,7 @@ def test_site_shows_the_outputs_and_a_warning_fails_it(site):
     (site / "intro.md").write_text("# Start\n\nSee {doc}`chapters/99_none`.\n")
     broken = build(site)
     assert broken.returncode != 0
-    assert "99_none" in broken.stderr
+    assert "99_none" in broken.stdout
     assert "42" in page.read_text()
 
 

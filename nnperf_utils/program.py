@@ -3,7 +3,7 @@
 The weights of all replicas are stacked along a new first axis. A training step is
 written for one replica, without side effects: the model, its loss, its metrics and its
 optimizer run inside a `keras.StatelessScope`, in which reading a variable gives the
-replica's own value. `tf.vectorized_map` makes of it a step for the whole stack, so
+replica's own value. TensorFlow's `pfor` makes of it a step for the whole stack, so
 whatever Keras computes (norms for clipping, schedules, moving statistics) comes out
 for each replica by itself.
 
@@ -28,6 +28,7 @@ import tensorflow as tf
 from keras import tree
 from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
+from tensorflow.python.ops.parallel_for.control_flow_ops import pfor
 
 from nnperf_utils import instruments, vectorize  # noqa: F401  (registers converters)
 from nnperf_utils.starts import State, preserved_random_state
@@ -576,15 +577,19 @@ class Program:
         # None cannot pass through a map.
         given = [a for a in stacked if a is not None]
 
-        def of_one(arguments):
-            values = iter(arguments)
+        def of_replica(i):
+            own = tree.map_structure(lambda a: tf.gather(a, i), given)
+            values = iter(own)
             return function(*(None if a is None else next(values) for a in stacked))
 
         if self.plan.mode == "single":
-            one = tree.map_structure(lambda a: a[0], given)
-            return tree.map_structure(lambda a: tf.expand_dims(a, 0), of_one(one))
-        return tf.vectorized_map(
-            of_one, given, fallback_to_while_loop=self.plan.mode == "loops"
+            return tree.map_structure(lambda a: a[None], of_replica(0))
+        # What `tf.vectorized_map` does, but for its way with a stack of one, which
+        # leaves random draws to XLA: it draws other numbers.
+        return pfor(
+            of_replica,
+            self.plan.replicas,
+            fallback_to_while_loop=self.plan.mode == "loops",
         )
 
     def _new_metrics(self) -> list[tf.Tensor]:
@@ -778,7 +783,7 @@ class Program:
                     readings |= instruments.update_ratios_tensors(
                         self.model, before, replica["trainable"]
                     )
-            # vectorized_map sorts the keys of a dict: keep the layers' order.
+            # pfor sorts the keys of a dict: keep the layers' order.
             self._reading_names = list(readings)
             return [tf.cast(v, tf.float32) for v in readings.values()]
 
@@ -794,7 +799,7 @@ def _rows(a: tf.Tensor, start: Any, size: int) -> tf.Tensor:
 @contextmanager
 def _tracing(plan: Plan) -> Iterator[None]:
     """Tell what cannot be vectorized from what cannot be done."""
-    if plan.mode == "single":
+    if plan.mode == "single" and not plan.jit_compile:
         yield
         return
     logger = tf.get_logger()  # it would log the stack of every such operation

@@ -128,10 +128,11 @@ def replicate(
     Parameters
     ----------
     build : callable
-        Returns a compiled Keras model. Called once for each seed, after
-        ``keras.utils.set_random_seed(seed)``, so that a replica starts exactly as your
-        own network does with that seed. Optimizer, loss, metrics, regularizers,
-        schedule and clipping are read from the model.
+        Returns a compiled Keras model. A replica starts exactly as your own network
+        does after ``keras.utils.set_random_seed(seed)``. It is called like that for
+        each seed; or, where its first two networks show that only what Keras draws
+        depends on the seed, for these two alone. Optimizer, loss, metrics,
+        regularizers, schedule and clipping are read from the model.
     data : datasets.Dataset or similar
         Has ``train`` and possibly ``validation``, each an ``(x, y)`` pair of arrays.
     seeds : int or sequence of int
@@ -226,13 +227,12 @@ def train(
         )
     work = _Work.checked(
         data,
-        epochs,
-        batch_size,
-        record,
-        class_weight,
-        sample_weight,
-        jit_compile,
-        follow_test,
+        epochs=epochs,
+        batch_size=batch_size,
+        record=record,
+        follow_test=follow_test,
+        weights=(class_weight, sample_weight),
+        jit_compile=jit_compile,
     )
     if executor is not None:
         return _train_elsewhere(cells, work, progress, executor)
@@ -256,15 +256,7 @@ class _Work:
 
     @classmethod
     def checked(
-        cls,
-        data,
-        epochs,
-        batch_size,
-        record,
-        class_weight,
-        sample_weight,
-        jit_compile,
-        follow_test=False,
+        cls, data, *, epochs, batch_size, record, follow_test, weights, jit_compile
     ) -> _Work:
         training = _part(data, "train")
         if training is None:
@@ -292,7 +284,7 @@ class _Work:
             raise ValueError(
                 f"jit_compile is {jit_compile!r}; it must be True, False or 'auto'."
             )
-        weight = _check_weights(training, class_weight, sample_weight)
+        weight = _check_weights(training, *weights)
         watched = {name: part for name, part in watched.items() if part is not None}
         return cls(
             (*training[:2], weight), watched, epochs, batch_size, record, jit_compile
@@ -308,6 +300,7 @@ class _Group:
     state: dict[str, list[np.ndarray]]
     varying: list[int]  # positions of the numbers that differ between the cells
     layers_against_xla: bool
+    draws_in_training: bool  # dropout and the like
     model: keras.Model | None = None  # of the first cell, until a program takes it
 
     def take(self, indices: Sequence[int]) -> dict[str, list[np.ndarray]]:
@@ -436,6 +429,9 @@ def _group(key: Any, model: keras.Model, members: list[tuple]) -> _Group:
         layers_against_xla=any(
             isinstance(layer, program._NOT_FOR_XLA) for layer in model._flatten_layers()
         ),
+        draws_in_training=any(
+            layer._seed_generators for layer in model._flatten_layers()
+        ),
         model=model,
     )
 
@@ -517,6 +513,9 @@ def _plan(group: _Group, work: _Work) -> Plan:
         seen = len(group.cells) * work.examples  # by all replicas in an epoch
         wanted = max(work.epochs // 20, _SOON // seen)
         chunk = max(1, min(work.epochs, wanted, _ORDER_BYTES // (4 * seen)))
+    # A replica alone needs no vectorizing, which takes a while. But XLA left to itself
+    # draws other numbers than TensorFlow, and with it `fit`.
+    is_alone = len(group.cells) == 1 and not (jit_compile and group.draws_in_training)
     return Plan(
         replicas=len(group.cells),
         examples=work.examples,
@@ -525,6 +524,7 @@ def _plan(group: _Group, work: _Work) -> Plan:
         record=work.record,
         jit_compile=jit_compile,
         split=split,
+        mode="single" if is_alone else "vectorized",
     )
 
 

@@ -114,8 +114,8 @@ def recorded_build(
             and _generators() == before
             and global_state.get_global_attribute("global_seed_generator") is None
         )
-    replayed = random.Random(seed)
-    while replayed.getstate() != own.getstate():
+    replayed, drawn = random.Random(seed), own.getstate()
+    while replayed.getstate() != drawn:
         if len(recording.draws) == _MOST_DRAWS:
             recording.only_keras_drew = False  # something else drew, or set a seed
             break

@@ -1,10 +1,10 @@
-"""What `tf.vectorized_map` lacks to vectorize a training step of a Keras model.
+"""What TensorFlow's `pfor` lacks to vectorize a training step of a Keras model.
 
-`tf.vectorized_map` turns a function of one replica into a function of a whole stack
-of them, operation by operation; each kind of operation has a converter. Importing
-this module registers converters for the operations that a training step needs and
-TensorFlow has none for. Nothing else changes: without them these operations fail to
-vectorize.
+`pfor`, which is behind `tf.vectorized_map`, turns a function of one replica into a
+function of a whole stack of them, operation by operation; each kind of operation has a
+converter. Importing this module registers converters for the operations that a training
+step needs and TensorFlow has none for. Nothing else changes: without them these
+operations fail to vectorize.
 
 - ``Bitcast``, which Keras uses in ``argmax``, and so in every accuracy;
 - the random draws with an explicit seed, on which all of Keras's random layers rest.

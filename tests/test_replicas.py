@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -139,6 +140,16 @@ def test_a_model_goes_on_training_where_the_replica_stopped():
 def test_a_replica_does_not_depend_on_its_company(runs):
     alone = run(seeds=[2], epochs=6)
     np.testing.assert_allclose(last(alone), last(runs)[2:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_replica_alone_reads_and_drops_as_in_company(jit_compile):
+    build = partial(network, lambda: layers.Dense(6), lambda: layers.Dropout(0.3))
+    arguments = {"record": ("gradients", "updates"), "jit_compile": jit_compile}
+    alone, together = (run(build, seeds=s, **arguments) for s in ([2], [1, 2]))
+    np.testing.assert_allclose(last(alone), last(together)[1:], rtol=1e-5)
+    of_two = together.readings.query("seed == 2").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.readings, of_two, rtol=1e-4)
 
 
 def test_without_validation():
@@ -535,7 +546,7 @@ def test_reading_changes_nothing():
 
 def test_what_cannot_be_vectorized_runs_the_same_with_one_warning():
     class Rank(layers.Layer):
-        """Sorts, for which vectorized_map has no rule."""
+        """Sorts, for which pfor has no rule."""
 
         def call(self, x):
             return (
@@ -561,6 +572,23 @@ def test_what_cannot_be_vectorized_runs_the_same_with_one_warning():
     )
     mine = runs.history.query("seed == 5 and metric == 'loss'")["value"]
     np.testing.assert_allclose(mine, history["loss"], rtol=1e-4)
+
+
+def test_a_replica_alone_does_without_xla_where_it_must():
+    class Opaque(layers.Layer):
+        """Leaves TensorFlow, where neither XLA nor pfor can follow."""
+
+        def call(self, x):
+            halves = tf.numpy_function(lambda a: a / 2, [x], x.dtype)
+            return x + tf.stop_gradient(tf.ensure_shape(halves, x.shape))
+
+    build = partial(network, lambda: layers.Dense(4), Opaque)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        alone = run(build, seeds=[2], epochs=80, batch_size=10)  # enough for XLA
+    with pytest.warns(UserWarning, match="cannot be vectorized"):
+        together = run(build, seeds=[1, 2], epochs=80, batch_size=10)
+    np.testing.assert_allclose(last(alone), last(together)[1:], rtol=1e-4)
 
 
 def test_masked_recurrent_layers_run_one_replica_after_the_other():

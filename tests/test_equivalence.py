@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, event, given, reject, settings
 from hypothesis import strategies as st
 from keras import layers, losses, optimizers, regularizers
 
@@ -36,10 +36,13 @@ def dataset(x, y):
     return SimpleNamespace(train=(x[:32], y[:32]), validation=(x[32:], y[32:]))
 
 
-def fitted(build, data, seed, epochs=EPOCHS, **arguments):
-    """What `fit` does with full batches from a seed."""
+def fitted(build, data, seed, epochs=EPOCHS, nudge=0.0, **arguments):
+    """What `fit` does with full batches from a seed, its start moved by a nudge."""
     keras.utils.set_random_seed(seed)
     model = build()
+    sign = np.random.default_rng(seed)
+    for weight in model.trainable_weights if nudge else []:
+        weight.assign(weight * (1 + nudge * sign.choice([-1, 1], weight.shape)))
     history = model.fit(
         *data.train,
         validation_data=data.validation,
@@ -104,20 +107,34 @@ def regularizer():
     )
 
 
+EXTRAS = {
+    "layer normalization": layers.LayerNormalization,
+    "batch normalization": layers.BatchNormalization,
+    "batch normalization of its own": partial(
+        layers.BatchNormalization, momentum=0.7, scale=False
+    ),
+    "dropout": partial(layers.Dropout, 0.3),
+    "noise": partial(layers.GaussianNoise, 0.2),
+}
+
+
 @st.composite
 def hidden(draw):
     """A few hidden layers, as functions that make them afresh."""
     made = []
     for _ in range(draw(st.integers(1, 3))):
-        # Layer normalization makes a step of two or three units.
-        units = draw(st.integers(4, 9))
+        extra = draw(st.sampled_from([None, *EXTRAS]))
+        units = draw(st.integers(2, 9))
         # Smooth ones only: at a kink, rounding decides between two gradients.
         activation = draw(
             st.sampled_from(["tanh", "sigmoid", "gelu", "silu", "linear"])
         )
         kernel, activity = draw(regularizer()), draw(regularizer())
-        # No L1: its slope turns at zero, where a bias before batch normalization stays.
-        bias = draw(st.sampled_from([None, regularizers.L2(1e-2)]))
+        bias = draw(regularizer())
+        if (extra or "").startswith("batch") and getattr(bias, "l1", 0):
+            # The loss does not depend on such a bias, so the penalty brings it to zero,
+            # where rounding decides the sign of an L1 slope.
+            bias = regularizers.L2(1e-2)
         constraint = draw(st.sampled_from([None, "max_norm", "unit_norm"]))
         initializer = draw(
             st.sampled_from(["glorot_uniform", "he_normal", "orthogonal"])
@@ -134,20 +151,8 @@ def hidden(draw):
                 kernel_initializer=initializer,
             )
         )
-        extra = draw(
-            st.sampled_from(
-                [
-                    None,
-                    layers.LayerNormalization,
-                    layers.BatchNormalization,
-                    lambda: layers.BatchNormalization(momentum=0.7, scale=False),
-                    lambda: layers.Dropout(0.3),
-                    lambda: layers.GaussianNoise(0.2),
-                ]
-            )
-        )
         if extra is not None:
-            made.append(extra)
+            made.append(EXTRAS[extra])
     return made
 
 
@@ -277,7 +282,20 @@ def test_drawn_networks_train_as_with_fit(hidden, optimizer, task, weighted):
         **arguments,
     )
     seed = SEEDS[1]
-    assert_same(runs, seed, *fitted(build, data, seed, **arguments))
+    reference, history = fitted(build, data, seed, **arguments)
+    try:
+        assert_same(runs, seed, reference, history)
+    except AssertionError:
+        # Some networks blow rounding up: normalized in twos, or with Adadelta's steps
+        # of 2. `fit` does not come to the same either, from ten roundings away.
+        _, near = fitted(build, data, seed, nudge=1e-6, **arguments)
+        if all(
+            np.allclose(near[name], values, atol=TOLERANCE, rtol=TOLERANCE)
+            for name, values in history.items()
+        ):
+            raise
+        event("ill-conditioned")
+        reject()
 
 
 # ------------------------------------------------------------------- kinds of layers

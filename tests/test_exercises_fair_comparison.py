@@ -2,26 +2,13 @@
 
 import numpy as np
 import pytest
-from exercise_answers import says, solution_answers
+from exercise_answers import says
 from scipy import stats
 
 from nnperf_utils.exercises import fair_comparison as exercises
 from nnperf_utils.statistics import interval
 
 ALL = [exercises.runs_needed, exercises.referee, exercises.leaks]
-
-
-@pytest.mark.parametrize("one", ALL, ids=lambda one: one.id)
-def test_solution_is_correct(one):
-    assert one.run_solution().status == "correct"
-
-
-@pytest.mark.parametrize("asked", ALL, ids=lambda one: one.id)
-@pytest.mark.parametrize("other", ALL, ids=lambda one: one.id)
-def test_answer_copied_from_another_exercise(asked, other):
-    if asked is other:
-        pytest.skip("its own answer")
-    assert asked.judge(solution_answers(other)[0]).status == "not yet"
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.id)

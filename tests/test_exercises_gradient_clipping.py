@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from exercise_answers import says, solution_answers
+from exercise_answers import says
 
 from nnperf_utils.exercises import gradient_clipping as exercises
 
@@ -204,32 +204,3 @@ def test_buys_wrong(answers, message):
 
 def test_buys_starter_is_not_attempted():
     assert exercises.what_clipping_buys.judge(..., ..., ...).status == "not attempted"
-
-
-# --------------------------------------------------------------------------------------
-# Answers copied from another exercise
-# --------------------------------------------------------------------------------------
-
-
-def test_answers_copied_from_another_exercise():
-    clip, wrong = (
-        solution_answers(exercises.clip_by_global_norm)[0],
-        {"Bob", "Cleo", "Dan"},
-    )
-    assert exercises.clip_by_global_norm.judge(wrong).status == "not yet"
-    assert exercises.wrong_gradients.judge(clip).status == "not yet"
-    assert exercises.what_clipping_buys.judge(clip, wrong, wrong).status == "not yet"
-
-
-@pytest.mark.parametrize(
-    "each",
-    [
-        exercises.clip_by_global_norm,
-        exercises.wrong_gradients,
-        exercises.what_clipping_buys,
-    ],
-    ids=lambda e: e.id,
-)
-def test_solution(each):
-    outcome = each.run_solution()
-    assert outcome.status == "correct", outcome

@@ -5,18 +5,12 @@ import functools
 import keras
 import numpy as np
 import pytest
-from exercise_answers import says, solution_answers
+from exercise_answers import says
 from keras import initializers, layers
 
 from nnperf_utils.exercises import initialization as exercises
-from nnperf_utils.exercises import vanishing_gradients
 
 ALL = [exercises.standard_deviation, exercises.equal_weights, exercises.repair]
-
-
-@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
-def test_solution(exercise):
-    assert exercise.run_solution().status == "correct"
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
@@ -29,14 +23,6 @@ def test_starter(exercise, answer):
 @pytest.mark.parametrize("answer", [3, "he_normal", [], {}, np.zeros(3)])
 def test_wrong_type(exercise, answer):
     assert says(exercise.judge(answer), "not yet", "this exercise asks for a function")
-
-
-@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
-@pytest.mark.parametrize("other", [*ALL, vanishing_gradients.diagnose])
-def test_answer_copied_from_another_exercise(exercise, other):
-    if exercise is other:
-        pytest.skip("its own answer")
-    assert exercise.judge(solution_answers(other)[0]).status == "not yet"
 
 
 def test_unfinished_functions_are_not_attempted():
@@ -194,7 +180,7 @@ def test_equal_right(build):
         (lambda: initializers.Constant(0.1), "return the network"),
         (lambda: keras.Sequential([layers.Dense(32)]), "without weights yet"),
         (lambda data: network()(), "takes `(data)`"),
-        (network()(), "is the network itself"),
+        (network()(), "is a network"),
     ],
 )
 def test_equal_wrong(build, message):

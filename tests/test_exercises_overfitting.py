@@ -11,13 +11,6 @@ from nnperf_utils.exercises import overfitting as exercises
 @pytest.mark.parametrize(
     "exercise", [exercises.stop, exercises.l1_step, exercises.weight_decay]
 )
-def test_solution_is_correct(exercise):
-    assert exercise.run_solution().status == "correct", exercise.run_solution()
-
-
-@pytest.mark.parametrize(
-    "exercise", [exercises.stop, exercises.l1_step, exercises.weight_decay]
-)
 def test_starter_is_not_attempted(exercise):
     starter = [...] * len(exercise.answers)
     assert says(exercise.judge(*starter), "not attempted", "`...`")

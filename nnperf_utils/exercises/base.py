@@ -43,8 +43,10 @@ __all__ = [
     "Outcome",
     "exercise",
     "expect_function",
+    "expect_network",
     "returned_array",
     "returned_number",
+    "seed_numbers",
 ]
 
 Status = Literal["not attempted", "not yet", "correct"]
@@ -319,8 +321,8 @@ def expect_function(answer: Any, name: str, parameters: Sequence[str]) -> None:
     takes = f"a function of {_listed(parameters)}" if parameters else "a function"
     if not inspect.isclass(answer) and hasattr(answer, "train_on_batch"):
         raise NotYet(
-            f"`{name}` is the network itself, and this exercise asks for {takes} that "
-            f"makes a new one at each call: pass `{name}` without calling it"
+            f"`{name}` is a network, and this exercise asks for {takes}: pass the "
+            "function itself, without calling it"
         )
     if not callable(answer):
         raise NotYet(
@@ -340,6 +342,35 @@ def expect_function(answer: Any, name: str, parameters: Sequence[str]) -> None:
             f"`{called}` takes `{signature}`, and this exercise calls it with "
             f"{wanted}; is it the answer to another exercise?"
         ) from None
+
+
+def expect_network(model: Any) -> None:
+    """Turn down what a learner's ``build()`` returned, unless it is ready to train.
+
+    Parameters
+    ----------
+    model : object
+        What it returned.
+
+    Raises
+    ------
+    NotYet
+        If it is no Keras network, or one without weights, or not compiled.
+    """
+    import keras  # here, since the mechanism alone is to be imported at once
+
+    if not isinstance(model, keras.Model):
+        raise NotYet(
+            f"`build()` returns a value of type `{type(model).__name__}`; return the "
+            "network"
+        )
+    if not model.built:
+        raise NotYet(
+            "`build()` returns a network without weights yet; begin it with "
+            "`keras.Input(shape)`, the shape of one example"
+        )
+    if not model.compiled:
+        raise NotYet("`build()` returns a network that is not compiled")
 
 
 def returned_array(value: Any, expected: str = "an array of numbers") -> np.ndarray:
@@ -399,6 +430,35 @@ def returned_number(value: Any, expected: str = "one number") -> float:
     if not np.isfinite(number):
         raise NotYet(f"your function returns {number}; return a finite number")
     return number
+
+
+def seed_numbers(values: Any, what: str) -> np.ndarray:
+    """Take a learner's results as numbers, one for each seed.
+
+    Parameters
+    ----------
+    values : object
+        The learner's.
+    what : str
+        What they are, in words; the plural.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of floats, with an axis at least.
+
+    Raises
+    ------
+    NotYet
+        If they are no numbers.
+    """
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        raise NotYet(
+            f"{what} are of type `{type(values).__name__}`; give a list of numbers, "
+            "one for each seed"
+        ) from None
 
 
 def _is_gap(answer: Any) -> bool:

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import functools
-from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
-from nnperf_utils.exercises.base import NotYet, exercise, expect_function
+from nnperf_utils.exercises.base import (
+    NotYet,
+    exercise,
+    expect_function,
+    expect_network,
+    seed_numbers,
+)
 from nnperf_utils.starts import preserved_random_state
 from nnperf_utils.statistics import summarize
 
@@ -257,8 +262,8 @@ def load_tags() -> tuple[np.ndarray, np.ndarray]:
 
 @exercise(
     hints=[
-        "Softmax makes the probabilities of a row add up to one: more *dog* would mean "
-        "less *beach*. Here each tag may be there or not, whatever the others are.",
+        "Softmax makes the probabilities of a row add up to one: more dog would mean "
+        "less beach. Here each tag may be there or not, whatever the others are.",
         "So it is four yes-or-no questions, asked at once. What does the chapter's "
         "table say of one such question?",
         '`keras.layers.Dense(4, "sigmoid")` and `"binary_crossentropy"`, which takes '
@@ -322,15 +327,7 @@ def tags(build: Any) -> str:
 
 
 def _check_network(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise NotYet(
-            f"`build()` returns a value of type `{type(model).__name__}`; return the "
-            "network"
-        )
-    if not model.built:
-        raise NotYet(
-            "the network has no input shape; begin it with `keras.Input((8,))`"
-        )
+    expect_network(model)
     if tuple(model.input_shape[1:]) != (INPUTS,):
         raise NotYet(
             f"the network takes inputs of the shape {model.input_shape[1:]}, and the "
@@ -341,8 +338,6 @@ def _check_network(model: Any) -> None:
             f"the network's answers have the shape {model.output_shape[1:]}; the "
             f"labels have {TAGS} columns, one for each tag"
         )
-    if not model.compiled:
-        raise NotYet("`build()` returns a network that is not compiled")
     if model.loss is None:
         raise NotYet("the network is compiled without a loss")
 
@@ -534,21 +529,11 @@ def _accuracies(name: str, values: Any) -> np.ndarray:
             f"`{name}` is a whole frame; give the final accuracies alone, its column "
             "`value` where `metric` is `val_accuracy` and `epoch` is the last"
         )
-    if isinstance(values, Real | str | bytes) or callable(values):
-        raise NotYet(
-            f"`{name}` is of type `{type(values).__name__}`; give a list of "
-            "accuracies, one for each seed"
-        )
-    try:
-        numbers = np.asarray(list(values), dtype=float)
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"`{name}` does not hold numbers; give a list of accuracies, one for each "
-            "seed"
-        ) from None
+    numbers = seed_numbers(values, f"the values of `{name}`")
     if numbers.ndim != 1 or len(numbers) < FEWEST_SEEDS:
         raise NotYet(
-            f"`{name}` has {len(numbers)} values; train at least {FEWEST_SEEDS} seeds"
+            f"`{name}` holds {len(numbers)} value(s); train at least {FEWEST_SEEDS} "
+            "seeds"
         )
     if not np.isfinite(numbers).all() or numbers.min() < 0 or numbers.max() > 1:
         raise NotYet(

@@ -17,6 +17,7 @@ from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
     expect_function,
+    expect_network,
     returned_number,
 )
 from nnperf_utils.replicas import replicate
@@ -319,18 +320,7 @@ def _kernels(model: keras.Model) -> list[np.ndarray]:
 
 def _check_equal(model: Any) -> None:
     """Turn down a network that is not the one asked for, or has other weights."""
-    if not isinstance(model, keras.Model):
-        raise NotYet(
-            f"`build()` returns a value of type `{type(model).__name__}`; return the "
-            "network"
-        )
-    if not model.built:
-        raise NotYet(
-            "`build()` returns a network without weights yet; begin it with "
-            "`keras.Input(data.input_shape)`"
-        )
-    if not model.compiled:
-        raise NotYet("`build()` returns a network that is not compiled")
+    expect_network(model)
     dense = [x for x in model.layers if isinstance(x, keras.layers.Dense)]
     if [x.units for x in dense] != [32, 32, 10]:
         raise NotYet(

@@ -393,11 +393,6 @@ def repair(repair: Any) -> str:
     or returns a repaired one. The trainable weights stay as they are. In use, the
     accuracy on images that it has not seen must come to that in training mode.
     """
-    if isinstance(repair, keras.Model):
-        raise NotYet(
-            "`repair` is a network; pass the function that repairs one, without "
-            "calling it"
-        )
     expect_function(repair, "repair", ["model", "x"])
     x, _ = training_images()
     seen, labels = _digits().validation

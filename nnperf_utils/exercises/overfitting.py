@@ -12,6 +12,7 @@ from nnperf_utils.exercises.base import (
     exercise,
     expect_function,
     returned_array,
+    seed_numbers,
 )
 
 __all__ = ["l1_step", "stop", "weight_decay"]
@@ -452,13 +453,7 @@ def _by_decay(losses: Any) -> dict[float, np.ndarray]:
             decay = -1.0
         if decay < 0 or isinstance(key, bool) or not np.isfinite(decay):
             raise NotYet(f"{key!r} is no weight decay; give a number, 0 or more")
-        try:
-            values = np.atleast_1d(np.asarray(values, dtype=float))
-        except (TypeError, ValueError):
-            raise NotYet(
-                f"the losses of {decay:g} are of type `{type(values).__name__}`; give "
-                "a list of numbers, one for each seed"
-            ) from None
+        values = seed_numbers(values, f"the losses of {decay:g}")
         if values.ndim != 1 or len(values) < FEWEST_SEEDS:
             raise NotYet(
                 f"the value {decay:g} has {values.size} loss(es); train it from at "

@@ -19,7 +19,9 @@ from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
     expect_function,
+    expect_network,
     returned_number,
+    seed_numbers,
 )
 from nnperf_utils.instruments import activation_statistics, activations, gradient_norms
 from nnperf_utils.models import mlp
@@ -286,13 +288,7 @@ def _by_depth(accuracies: Any) -> dict[int, np.ndarray]:
                 f"{key!r} is no depth, or comes twice; the keys of `accuracies` are "
                 "numbers of hidden layers, from 1 on"
             )
-        try:
-            values_at_depth = np.atleast_1d(np.asarray(values, dtype=float))
-        except (TypeError, ValueError):
-            raise NotYet(
-                f"the accuracies of depth {depth} are of type "
-                f"`{type(values).__name__}`; give a list of numbers, one for each seed"
-            ) from None
+        values_at_depth = seed_numbers(values, f"the accuracies of depth {depth}")
         # A run that diverged has no accuracy, which is no way of training either.
         by_depth[depth] = np.where(np.isnan(values_at_depth), 0, values_at_depth)
     return by_depth
@@ -410,11 +406,10 @@ def rescue_sigmoid(build: Any) -> str:
     tenth of the last one's (and at most ten times), and no layer may have more than
     half of its outputs saturated.
     """
-    if isinstance(build, keras.Model | keras.Initializer):
-        kind = "network" if isinstance(build, keras.Model) else "initializer"
+    if isinstance(build, keras.Initializer):
         raise NotYet(
-            f"`build` is the {kind} itself; pass the function that builds the network "
-            "and give the function's name, `build`, without calling it"
+            "`build` is the initializer itself; pass the function that builds the "
+            "network with it"
         )
     expect_function(build, "build", [])
     ratios, saturated, models = [], [], []
@@ -501,21 +496,13 @@ def _saturated(model: keras.Model, x: np.ndarray) -> pd.Series:
 
 def _check_structure(model: Any) -> None:
     """Turn down a network in which more than the initializer has changed."""
-    if not isinstance(model, keras.Model):
-        raise NotYet(
-            f"`build()` returns a value of type `{type(model).__name__}`; return the "
-            "network"
-        )
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
+    own = not (isinstance(model, keras.Sequential) or hasattr(model, "operations"))
+    if isinstance(model, keras.Model) and own:
         raise NotYet(
             "the network is of a class of your own; build it with `mlp`, "
             "`keras.Sequential` or `keras.Model(inputs, outputs)`"
         )
-    if not model.built:
-        raise NotYet(
-            "`build()` returns a network without weights yet; begin it with "
-            "`keras.Input(data.input_shape)`"
-        )
+    expect_network(model)
     allowed = (
         keras.layers.InputLayer,
         keras.layers.Flatten,
@@ -554,8 +541,6 @@ def _check_structure(model: Any) -> None:
             f"the hidden layers' activations are {', '.join(names) or 'linear'}; all "
             f"{HIDDEN_LAYERS} must be plain sigmoids"
         )
-    if not model.compiled:
-        raise NotYet("`build()` returns a network that is not compiled")
     if int(model.optimizer.iterations) > 0:
         raise NotYet(
             "`build()` returns a network that is trained already; the gradient is to "

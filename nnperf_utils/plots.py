@@ -736,10 +736,12 @@ def update_ratios(readings: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.axhline(_GUIDE, color=_INK, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
     ax.annotate(
         "guide: 10⁻³",
-        (0, _GUIDE),
+        (1, _GUIDE),
         xycoords=ax.get_yaxis_transform(),
-        xytext=(4, 3),
+        xytext=(-4, -3),
         textcoords="offset points",
+        ha="right",
+        va="top",
         fontsize="small",
         color=_INK,
     )

@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 __all__ = [
     "Outcome",
     "clipping_fires",
+    "draws_at_random",
     "dropout_only_in_training",
     "restored_best_weights",
     "same_number_of_updates",
@@ -111,7 +112,7 @@ def dropout_only_in_training(model: keras.Model, x: Any) -> Outcome:
         Failed where two passes in training mode give the same outputs, or two passes
         in evaluation mode different ones.
     """
-    if not any(_draws(layer) for layer in model._flatten_layers(include_self=False)):
+    if not draws_at_random(model):
         return Outcome("does not apply", "no layer draws at random")
     state = [variable.numpy() for variable in model.non_trainable_variables]
     evaluated = [_outputs(model, x, training=False) for _ in range(2)]
@@ -125,6 +126,20 @@ def dropout_only_in_training(model: keras.Model, x: Any) -> Outcome:
         f"{'active' if active else 'not active'} in training, "
         f"{'not active' if inactive else 'active'} in evaluation",
     )
+
+
+def draws_at_random(model: keras.Model) -> bool:
+    """Tell whether a model has dropout or noise.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    bool
+    """
+    return any(_draws(layer) for layer in model._flatten_layers(include_self=False))
 
 
 def _draws(layer: keras.Layer) -> bool:
@@ -190,7 +205,7 @@ def _are_windows(x: np.ndarray) -> bool:
     )
 
 
-def starting_weights_differ(first: keras.Model, second: keras.Model) -> Outcome:
+def starting_weights_differ(first: Iterable[Any], second: Iterable[Any]) -> Outcome:
     """Check that a model built with another seed starts from other weights.
 
     An initializer with a seed of its own, or one that all calls of the builder share,
@@ -198,18 +213,16 @@ def starting_weights_differ(first: keras.Model, second: keras.Model) -> Outcome:
 
     Parameters
     ----------
-    first, second : keras.Model
-        Built, not trained, after setting two different seeds.
+    first, second : iterable of arrays or variables
+        The trainable weights of a network, built after setting two different seeds.
 
     Returns
     -------
     Outcome
     """
     pairs = [
-        (one.numpy(), two.numpy())
-        for one, two in zip(
-            first.trainable_variables, second.trainable_variables, strict=True
-        )
+        (np.asarray(one), np.asarray(two))
+        for one, two in zip(first, second, strict=True)
     ]
     alike = sum(np.array_equal(one, two) for one, two in pairs if np.ptp(one) > 0)
     drawn = sum(np.ptp(one) > 0 for one, _ in pairs)

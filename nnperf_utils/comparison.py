@@ -127,7 +127,7 @@ def compare(
         raise ValueError(
             f"grid has {unused[0]!r}, which no variant's function takes as a keyword."
         )
-    metric = _checked_metric(metric, variants, knobs, data, seeds[0])
+    metric, models = _checked_metric(metric, variants, knobs, data, seeds[0])
     if higher_is_better is None:
         higher_is_better = statistics.higher_is_better(metric)
     training = {
@@ -157,6 +157,8 @@ def compare(
             name: partial(_built, build, chosen[name])
             for name, build in variants.items()
         }
+        with starts.preserved_random_state():
+            models = {n: starts.build_model(b, seeds[0]) for n, b in variants.items()}
 
     cells = [
         Cell(name, seed, build) for name, build in variants.items() for seed in seeds
@@ -171,7 +173,7 @@ def compare(
         chosen=chosen,
     )
     batches = partial(_batches, data, batch_size, epochs, class_weight, sample_weight)
-    result._check(variants, data, batches, {n: (k, grid) for n, k in chosen.items()})
+    result._check(models, data, batches, {n: (k, grid) for n, k in chosen.items()})
     return result
 
 
@@ -479,12 +481,15 @@ class Comparison:
 
     def _check(
         self,
-        builds: Mapping[str, Callable],
+        models: Mapping[str, keras.Model],
         data: Any,
         batches: Callable[[int], Iterator[tuple]],
         tuned: Mapping[str, tuple[Mapping[str, float], Mapping[str, Sequence[float]]]],
     ) -> None:
-        """Look at whether the experiment did what it says."""
+        """Look at whether the experiment did what it says.
+
+        `models` are the variants' networks of the first seed, before training.
+        """
         x = keras.tree.map_structure(lambda a: a[:_PROBE_EXAMPLES], data.train[0])
         of: dict[str, dict[str, checks.Outcome]] = {
             "same number of updates": {},
@@ -497,26 +502,28 @@ class Comparison:
         }
         updates = {}
         for name in self.variants:
-            build, own = builds[name], _of(self.history, name)
+            model, own = models[name], _of(self.history, name)
             seeds = list(dict.fromkeys(own["seed"]))
-            trained = self.model(name, seeds[0])
-            count = int(trained.optimizer.iterations.numpy())
+            runs, inner = self._members[name]
+            count = runs.updates(seeds[0], inner)
             epochs = own.groupby("seed", sort=False)["epoch"].max()
             updates[name] = count * epochs // epochs.loc[seeds[0]]
-            with starts.preserved_random_state():
-                first, *others = [starts.build_model(build, s) for s in seeds[:2]]
-                if others:
-                    of["starting weights differ by seed"][name] = (
-                        checks.starting_weights_differ(first, *others)
-                    )
-                of["schedule changes the learning rate"][name] = (
-                    checks.schedule_changes_learning_rate(first, count)
+            begun = runs.starting_weights(inner)
+            if len(begun) == 2:
+                of["starting weights differ by seed"][name] = (
+                    checks.starting_weights_differ(*begun)
                 )
+            of["schedule changes the learning rate"][name] = (
+                checks.schedule_changes_learning_rate(model, count)
+            )
+            with starts.preserved_random_state():
+                # Untrained weights may be zero, and hide what dropout does.
+                drops = checks.draws_at_random(model)
                 of["dropout only in training"][name] = checks.dropout_only_in_training(
-                    trained, x
+                    self.model(name, seeds[0]) if drops else model, x
                 )
                 of["clipping fires"][name] = checks.clipping_fires(
-                    first, itertools.islice(batches(seeds[0]), _CLIPPING_UPDATES)
+                    model, itertools.islice(batches(seeds[0]), _CLIPPING_UPDATES)
                 )
             if name != self.variants[0]:
                 of["variant changes training"][name] = checks.variant_changes_training(
@@ -770,14 +777,20 @@ def _checked_metric(
     knobs: Mapping[str, Mapping[str, tuple[float, ...]]],
     data: Any,
     seed: int,
-) -> str:
-    """Return the metric that decides, after checking that all variants have it."""
+) -> tuple[str, dict[str, keras.Model]]:
+    """Return the metric that decides, after checking that all variants have it.
+
+    With it the networks that were built for it: of the first seed, at the first point
+    of the grid.
+    """
     prefix = "" if getattr(data, "validation", None) is None else "val_"
     known: list[str] | None = None
+    models = {}
     for name, build in variants.items():
         first = {knob: values[0] for knob, values in knobs[name].items()}
         with starts.preserved_random_state():
             model = starts.build_model(partial(_built, build, first), seed)
+        models[name] = model
         own = _metric_names(model, data)
         if not own:
             continue  # what is wrong with it the engine says more clearly
@@ -790,7 +803,7 @@ def _checked_metric(
             raise ValueError(
                 f"metric is {metric!r}; variant {name!r} has {', '.join(allowed)}."
             )
-    return metric or prefix + "loss"
+    return metric or prefix + "loss", models
 
 
 def _metric_names(model: Any, data: Any) -> list[str]:

@@ -236,7 +236,8 @@ def train(
     )
     if executor is not None:
         return _train_elsewhere(cells, work, progress, executor)
-    return _train_here(cells, work, progress)
+    with _no_garbage_collection():
+        return _train_here(cells, work, progress)
 
 
 @dataclass(frozen=True)
@@ -301,6 +302,8 @@ class _Group:
     varying: list[int]  # positions of the numbers that differ between the cells
     layers_against_xla: bool
     draws_in_training: bool  # dropout and the like
+    iterations: int  # where the optimizer's variables have the count of updates
+    first_two: dict[str | None, list[list[np.ndarray]]]  # starts of each variant
     model: keras.Model | None = None  # of the first cell, until a program takes it
 
     def take(self, indices: Sequence[int]) -> dict[str, list[np.ndarray]]:
@@ -308,7 +311,7 @@ class _Group:
 
 
 def _train_here(cells: list[Cell], work: _Work, progress: bool) -> Runs:
-    with _LOCK, _no_garbage_collection():
+    with _LOCK:
         groups = _grouped(cells, work)
     bar = tqdm(total=work.epochs * len(groups), unit="epoch", disable=not progress)
     results = []
@@ -340,7 +343,10 @@ def _train_here(cells: list[Cell], work: _Work, progress: bool) -> Runs:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Spare Python its search for garbage among the many objects of a new graph."""
+    """Spare Python its search for garbage among the many objects of a graph.
+
+    Tracing leaves some; training, however long, leaves none.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -421,6 +427,10 @@ def _group(key: Any, model: keras.Model, members: list[tuple]) -> _Group:
         for role in members[0][1]
     }
     state["numbers"] = [numbers[:, i] for i in varying]
+    first_two: dict[str | None, list] = {}
+    for cell, start, _ in members:
+        if len(found := first_two.setdefault(cell.variant, [])) < 2:
+            found.append(start["trainable"])
     return _Group(
         cells=[m[0] for m in members],
         key=(key, constant, tuple(varying)),
@@ -432,6 +442,12 @@ def _group(key: Any, model: keras.Model, members: list[tuple]) -> _Group:
         draws_in_training=any(
             layer._seed_generators for layer in model._flatten_layers()
         ),
+        iterations=next(
+            i
+            for i, variable in enumerate(model.optimizer.variables)
+            if variable is model.optimizer.iterations
+        ),
+        first_two=first_two,
         model=model,
     )
 
@@ -708,7 +724,8 @@ def _train_elsewhere(
 def _train_block(payload: bytes) -> list[_Result]:
     """Train a block of cells in a worker; the cells go back as variant and seed."""
     cells, work = cloudpickle.loads(payload)
-    runs = _train_here(cells, work, progress=False)
+    with _no_garbage_collection():
+        runs = _train_here(cells, work, progress=False)
     for result in runs._results:
         result.group.model = None
         result.group.cells = [(c.variant, c.seed) for c in result.group.cells]
@@ -873,6 +890,38 @@ class Runs:
             for variable, value in zip(variables, state[role], strict=True):
                 variable.assign(value[0])
         return model
+
+    def starting_weights(self, variant: str | None = None) -> list[list[np.ndarray]]:
+        """Return the trainable weights from which the first two replicas began.
+
+        Parameters
+        ----------
+        variant : str, optional
+            Where there are several.
+
+        Returns
+        -------
+        list of lists of numpy.ndarray
+            One list for each of the two, or of the one that there is.
+        """
+        groups = (result.group for result in self._results)
+        return [w for group in groups for w in group.first_two.get(variant, [])][:2]
+
+    def updates(self, seed: int, variant: str | None = None) -> int:
+        """Return how many updates a replica has taken.
+
+        Parameters
+        ----------
+        seed : int
+        variant : str, optional
+            Where there are several.
+
+        Returns
+        -------
+        int
+        """
+        result, i = self._place(self._cell(seed, variant))
+        return int(result.group.state["optimizer"][result.group.iterations][i])
 
     def optimizer_variable(self, name: str) -> np.ndarray:
         """Return one of the optimizers' variables, of all replicas, after training.

@@ -157,8 +157,9 @@ def built(seed, **knobs):
 
 
 def test_starting_weights_must_differ_by_seed():
-    assert checks.starting_weights_differ(built(0), built(1)).outcome == "passed"
-    same = checks.starting_weights_differ(built(3), built(3))
+    first, other, again = (built(seed).trainable_variables for seed in (0, 1, 0))
+    assert checks.starting_weights_differ(first, other).outcome == "passed"
+    same = checks.starting_weights_differ(first, again)
     assert same.outcome == "failed"
     assert same.detail.startswith("0 of 3")
 
@@ -166,7 +167,7 @@ def test_starting_weights_must_differ_by_seed():
 def test_an_initializer_with_a_seed_of_its_own_is_found():
     fixed = keras.initializers.GlorotUniform(seed=7)
     found = checks.starting_weights_differ(
-        built(0, kernel_initializer=fixed), built(1, kernel_initializer=fixed)
+        *(built(s, kernel_initializer=fixed).trainable_variables for s in (0, 1))
     )
     assert found.outcome == "failed"
     assert found.detail.startswith("1 of 3")  # the output's alone

@@ -577,6 +577,7 @@ class Program:
         # None cannot pass through a map.
         given = [a for a in stacked if a is not None]
 
+        @tf.autograph.experimental.do_not_convert  # pfor would, for XLA
         def of_replica(i):
             own = tree.map_structure(lambda a: tf.gather(a, i), given)
             values = iter(own)

@@ -64,6 +64,10 @@ def open_page(browser: Browser, address: str, theme: str = "light") -> Visit:
     visit.page.on("pageerror", lambda error: visit.faults.append(f"error: {error}"))
     visit.page.on("requestfailed", miss)
     visit.page.goto(address, wait_until="load")
+    # the theme comes by script, and colors take a moment to change to it
+    visit.page.evaluate(
+        "() => Promise.allSettled(document.getAnimations().map(a => a.finished))"
+    )
     # formulas are set after the page has loaded
     unset = visit.page.evaluate(
         """() => window.MathJax && Promise.race([

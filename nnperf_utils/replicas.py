@@ -516,9 +516,13 @@ class _Result:
 def _plan(group: _Group, work: _Work) -> Plan:
     """Choose how to train a group."""
     steps = work.epochs * -(-work.examples // work.batch_size)
+    # A replica alone need not be vectorized, which takes a while. But XLA left to
+    # itself draws other numbers than TensorFlow, and with it `fit`.
+    is_alone, draws = len(group.cells) == 1, group.draws_in_training
     jit_compile = work.jit_compile
     if jit_compile == "auto":
-        jit_compile = not group.layers_against_xla and steps > _XLA_PAYS_AFTER_STEPS
+        against = group.layers_against_xla or (is_alone and draws)
+        jit_compile = not against and steps > _XLA_PAYS_AFTER_STEPS
     split = (
         jit_compile
         and work.examples % work.batch_size > 0
@@ -529,9 +533,6 @@ def _plan(group: _Group, work: _Work) -> Plan:
         seen = len(group.cells) * work.examples  # by all replicas in an epoch
         wanted = max(work.epochs // 20, _SOON // seen)
         chunk = max(1, min(work.epochs, wanted, _ORDER_BYTES // (4 * seen)))
-    # A replica alone needs no vectorizing, which takes a while. But XLA left to itself
-    # draws other numbers than TensorFlow, and with it `fit`.
-    is_alone = len(group.cells) == 1 and not (jit_compile and group.draws_in_training)
     return Plan(
         replicas=len(group.cells),
         examples=work.examples,
@@ -540,7 +541,7 @@ def _plan(group: _Group, work: _Work) -> Plan:
         record=work.record,
         jit_compile=jit_compile,
         split=split,
-        mode="single" if is_alone else "vectorized",
+        mode="single" if is_alone and not (jit_compile and draws) else "vectorized",
     )
 
 

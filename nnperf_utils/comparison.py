@@ -127,7 +127,12 @@ def compare(
         raise ValueError(
             f"grid has {unused[0]!r}, which no variant's function takes as a keyword."
         )
-    metric, models = _checked_metric(metric, variants, knobs, data, seeds[0])
+    points = {
+        name: {knob: values[0] for knob, values in own.items()}
+        for name, own in knobs.items()
+    }
+    models = _models(variants, points, seeds[0])
+    metric = _checked_metric(metric, models, data)
     if higher_is_better is None:
         higher_is_better = statistics.higher_is_better(metric)
     training = {
@@ -153,12 +158,11 @@ def compare(
         tuning, chosen = _tuned(
             variants, knobs, data, further, on, higher_is_better, training
         )
+        models = _models(variants, chosen, seeds[0])
         variants = {
             name: partial(_built, build, chosen[name])
             for name, build in variants.items()
         }
-        with starts.preserved_random_state():
-            models = {n: starts.build_model(b, seeds[0]) for n, b in variants.items()}
 
     cells = [
         Cell(name, seed, build) for name, build in variants.items() for seed in seeds
@@ -559,6 +563,17 @@ def _built(build: Callable[..., keras.Model], knobs: Mapping[str, float]) -> Any
     return model
 
 
+def _models(
+    variants: Mapping[str, Callable], points: Mapping[str, Mapping], seed: int
+) -> dict[str, keras.Model]:
+    """Build each variant's network, its knobs at a point of the grid."""
+    with starts.preserved_random_state():
+        return {
+            name: starts.build_model(partial(_built, build, points[name]), seed)
+            for name, build in variants.items()
+        }
+
+
 def _takes(build: Callable, keyword: str) -> bool:
     """Tell whether a function names a keyword that nothing has fixed yet."""
     if isinstance(build, partial) and keyword in build.keywords:
@@ -772,25 +787,12 @@ def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple[float, ...]
 
 
 def _checked_metric(
-    metric: str | None,
-    variants: Mapping[str, Callable],
-    knobs: Mapping[str, Mapping[str, tuple[float, ...]]],
-    data: Any,
-    seed: int,
-) -> tuple[str, dict[str, keras.Model]]:
-    """Return the metric that decides, after checking that all variants have it.
-
-    With it the networks that were built for it: of the first seed, at the first point
-    of the grid.
-    """
+    metric: str | None, models: Mapping[str, keras.Model], data: Any
+) -> str:
+    """Return the metric that decides, after checking that all variants have it."""
     prefix = "" if getattr(data, "validation", None) is None else "val_"
     known: list[str] | None = None
-    models = {}
-    for name, build in variants.items():
-        first = {knob: values[0] for knob, values in knobs[name].items()}
-        with starts.preserved_random_state():
-            model = starts.build_model(partial(_built, build, first), seed)
-        models[name] = model
+    for name, model in models.items():
         own = _metric_names(model, data)
         if not own:
             continue  # what is wrong with it the engine says more clearly
@@ -803,7 +805,7 @@ def _checked_metric(
             raise ValueError(
                 f"metric is {metric!r}; variant {name!r} has {', '.join(allowed)}."
             )
-    return metric or prefix + "loss", models
+    return metric or prefix + "loss"
 
 
 def _metric_names(model: Any, data: Any) -> list[str]:

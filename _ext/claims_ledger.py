@@ -1,7 +1,7 @@
 """The ledger: every claim with what its chapter's run says about it.
 
 The directives ``claims-ledger`` and ``claims-pictures`` put it together from
-``claims.yml`` and the evidence that the executed chapters hold, so that no number in it
+``claims/`` and the evidence that the executed chapters hold, so that no number in it
 is written by hand.
 """
 
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import execute
 
-CLAIMS = execute.ROOT / "claims.yml"
+CLAIMS = execute.ROOT / "claims"
 
 Evidence = dict[str, dict[str, Any]]
 
@@ -62,7 +62,8 @@ class _FromEvidence(SphinxDirective):
 
     def read(self) -> tuple[claims.Catalog, Evidence]:
         """Return claims and evidence; when either changes, the page is made anew."""
-        self.env.note_dependency(str(CLAIMS))
+        for path in CLAIMS.glob("*.yml"):
+            self.env.note_dependency(str(path))
         for chapter in execute.chapters():
             self.env.note_dependency(str(execute.record_path(chapter)))
         return claims.load_claims(CLAIMS), collect_evidence()

@@ -1,8 +1,9 @@
-"""Judge the claims of ``claims.yml`` by what a notebook measures.
+"""Judge the claims of ``claims/`` by what a notebook measures.
 
-A claim's criterion stands in ``claims.yml`` before the run. :func:`judge` applies it to
-the run's own numbers, shows a card and leaves the evidence, as data, in the metadata of
-the notebook's output, where the ledger and the tests find it.
+A claim's criterion stands in the file of its chapter, ``claims/NN_topic.yml``.
+:func:`judge` applies it to the run's own numbers, shows a card and leaves the evidence,
+as data, in the metadata of the notebook's output, where the ledger and the tests find
+it.
 """
 
 import difflib
@@ -79,7 +80,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry of ``claims.yml``; `seeds` is 0 where every effect is exact."""
+    """One entry of ``claims/``; `seeds` is 0 where every effect is exact."""
 
     id: str
     chapter: str
@@ -95,7 +96,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All of ``claims.yml``: the claims and the scales, by id and by name."""
+    """All of ``claims/``: the claims and the scales, by id and by name."""
 
     claims: Mapping[str, Claim]
     scales: Mapping[str, Scale]
@@ -181,7 +182,7 @@ class Judgment:
 
 
 def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgment:
-    """Judge a claim of ``claims.yml`` by its criterion.
+    """Judge a claim of ``claims/`` by its criterion.
 
     Parameters
     ----------
@@ -226,18 +227,19 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     claims = load_claims().claims
     if claim_id not in claims:
         near = difflib.get_close_matches(str(claim_id), claims, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "see claims.yml."
+        hint = f"did you mean {near[0]!r}?" if near else "see claims/."
         raise ValueError(f"there is no claim {claim_id!r}: {hint}")
     return _judge(claims[claim_id], effects)
 
 
-def load_claims(path: str | Path | None = None) -> Catalog:
-    """Read and check ``claims.yml``.
+def load_claims(folder: str | Path | None = None) -> Catalog:
+    """Read and check the claims of all chapters.
 
     Parameters
     ----------
-    path : str or Path, optional
-        By default the one of this course.
+    folder : str or Path, optional
+        Holds ``NN_topic.yml`` for each chapter and ``scales.yml``; by default the one
+        of this course.
 
     Returns
     -------
@@ -246,30 +248,30 @@ def load_claims(path: str | Path | None = None) -> Catalog:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such folder.
     ValueError
         If an entry is not as it should be, with one sentence that names it.
     """
-    path = _default_path() if path is None else Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path}, which holds the claims.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path.name} is not valid YAML: {error}") from None
-    _check_keys(path.name, content, required={"claims"}, optional={"scales"})
+    folder = _default_folder() if folder is None else Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}, which holds the claims.")
+    axes = _content(folder / "scales.yml") if (folder / "scales.yml").is_file() else {}
     scales = {
-        name: _scale(name, entry)
-        for name, entry in _mapping("scales", content.get("scales", {})).items()
+        name: _scale(name, entry) for name, entry in _mapping("scales", axes).items()
     }
-    if not isinstance(content["claims"], list):
-        raise ValueError(f"claims of {path.name} must be a list.")
     claims: dict[str, Claim] = {}
-    for entry in content["claims"]:
-        claim = _claim(entry, scales)
-        if claim.id in claims:
-            raise ValueError(f"claim {claim.id} stands twice in {path.name}.")
-        claims[claim.id] = claim
+    for path in sorted(folder.glob("[0-9]*.yml")):
+        entries = _content(path)
+        if not isinstance(entries, list):
+            raise ValueError(f"{path.name} must be a list of claims.")
+        for entry in entries:
+            claim = _claim(entry, path.stem, scales)
+            if claim.id in claims:
+                raise ValueError(
+                    f"claim {claim.id} stands in {claims[claim.id].chapter}.yml and "
+                    f"again in {path.name}."
+                )
+            claims[claim.id] = claim
     return Catalog(claims, scales)
 
 
@@ -491,14 +493,22 @@ def _described(value: Any) -> str:
     return f"{type(value).__name__}{shape}"
 
 
-# --- reading claims.yml --------------------------------------------------------------
+# --- reading claims/ ------------------------------------------------------------------
 
 
-def _default_path() -> Path:
-    """Return where ``claims.yml`` is: in an installed package, or above a clone's."""
+def _default_folder() -> Path:
+    """Return where the claims are: in an installed package, or above a clone's."""
     here = Path(__file__).resolve().parent
-    installed = here / "claims.yml"
-    return installed if installed.is_file() else here.parent / "claims.yml"
+    installed = here / "claims"
+    return installed if installed.is_dir() else here.parent / "claims"
+
+
+def _content(path: Path) -> Any:
+    """Return what a file holds."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name} is not valid YAML: {error}") from None
 
 
 def _mapping(what: str, value: Any) -> dict:
@@ -564,11 +574,11 @@ def _effect(what: str, name: str, entry: Any, scales: Mapping[str, Scale]) -> Ef
     )
 
 
-def _claim(entry: Any, scales: Mapping[str, Scale]) -> Claim:
+def _claim(entry: Any, chapter: str, scales: Mapping[str, Scale]) -> Claim:
     """Check a claim."""
     claim_id = _text("id of a claim", _mapping("a claim", entry).get("id"))
     what = f"claim {claim_id}"
-    keys = {"id", "chapter", "statement", "source", "effects", "criterion", "verdict"}
+    keys = {"id", "statement", "source", "effects", "criterion", "verdict"}
     _check_keys(what, entry, required=keys, optional={"seeds", "condition"})
     _check_keys(f"criterion of {what}", entry["criterion"], required={"holds", "fails"})
     effects = {
@@ -592,7 +602,7 @@ def _claim(entry: Any, scales: Mapping[str, Scale]) -> Claim:
         raise ValueError(f"source of {what} must be a list of letters or BibTeX keys.")
     return Claim(
         id=claim_id,
-        chapter=_text(f"chapter of {what}", entry["chapter"]),
+        chapter=chapter,
         statement=_text(f"statement of {what}", entry["statement"]),
         source=tuple(_text(f"source of {what}", one) for one in source),
         seeds=_seeds(what, entry.get("seeds"), effects),

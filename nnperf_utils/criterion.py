@@ -1,6 +1,6 @@
 """Conditions such as ``trained.low > 0.5 and factor.high < 0.1``.
 
-They stand in ``claims.yml``. Only what such a condition needs is understood: the
+They stand in ``claims/``. Only what such a condition needs is understood: the
 effects by name, numbers, ``+ - *``, ``< <= > >=``, ``and``, ``or``, ``not``. Nothing is
 executed.
 """

@@ -48,7 +48,8 @@ def _shared_files() -> Iterator[Path]:
     for path in sorted((ROOT / "data").glob("*")):
         if path.is_file() and path.suffix != ".md":
             yield path
-    yield from (ROOT / name for name in ("claims.yml", "uv.lock"))
+    yield from sorted((ROOT / "claims").glob("*.yml"))
+    yield ROOT / "uv.lock"
 
 
 def shared_state() -> str:

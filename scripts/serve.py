@@ -23,7 +23,7 @@ WATCHED = (
     "intro.md",
     "appendix",
     "chapters",
-    "claims.yml",
+    "claims",
     "data",
     "nnperf_utils",
 )

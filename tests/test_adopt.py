@@ -35,10 +35,10 @@ def git(root: Path, *command: str) -> str:
 def course(tmp_path):
     """Copy what adopting touches into a repository of its own."""
     root = tmp_path / "course"
-    for name in ("chapters", "nnperf_utils", "data"):
+    for name in ("chapters", "nnperf_utils", "data", "claims"):
         hidden = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, root / name, ignore=hidden)
-    for name in ("_config.yml", "README.md", "claims.yml", "pyproject.toml"):
+    for name in ("_config.yml", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
     shutil.copy(ROOT / "LICENSE", root / "LICENSE")
     shutil.copy(ROOT / "LICENSE-text", root / "LICENSE-text")

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import execute
 
 ROOT = execute.ROOT
-CLAIMS = load_claims(ROOT / "claims.yml").claims
+CLAIMS = load_claims(ROOT / "claims").claims
 CHAPTERS = {chapter.stem: chapter for chapter in execute.chapters()}
 LEDGER = ROOT / "_build" / "html" / "appendix" / "claims.html"
 
@@ -53,7 +53,7 @@ def faults(claim, found: list[dict]) -> list[str]:
         wrong.append(
             f"claim {claim.id}: the run says “{one['verdict']}”, the text argues from "
             f"“{claim.verdict}” ({effects}). Doubt the code first; if it is right, "
-            "change the text, and the verdict in claims.yml."
+            "change the text, and the verdict in claims/."
         )
     if one["seeds"] < claim.seeds:
         wrong.append(

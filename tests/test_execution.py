@@ -35,7 +35,8 @@ def book(tmp_path: Path) -> Path:
         (root / folder).mkdir()
     (root / "nnperf_utils" / "module.py").write_text("x = 1\n")
     (root / "data" / "table.csv").write_text("a,b\n")
-    (root / "claims.yml").write_text("[]\n")
+    (root / "claims").mkdir()
+    (root / "claims" / "scales.yml").write_text("{}\n")
     write(root / "chapters" / "01_one.ipynb", PROSE("One."), CELL("print(1)"))
     write(root / "chapters" / "02_two.ipynb", PROSE("Two."), CELL("print(2)"))
     return root
@@ -77,7 +78,12 @@ def test_each_notebook_runs_once_per_state(book):
     assert stale(book) == []
 
     # what all depend on: all
-    for name in ("nnperf_utils/module.py", "data/table.csv", "claims.yml", "uv.lock"):
+    for name in (
+        "nnperf_utils/module.py",
+        "data/table.csv",
+        "claims/scales.yml",
+        "uv.lock",
+    ):
         path = book / name
         before = path.read_text() if path.exists() else None
         path.write_text("something else")
@@ -144,7 +150,6 @@ def site(book: Path) -> Path:
         (shutil.copytree if source.is_dir() else shutil.copy)(source, book / name)
     (book / "appendix").mkdir()
     shutil.copy(ROOT / "appendix" / "references.bib", book / "appendix")
-    (book / "claims.yml").write_text("scales: {}\nclaims: []\n")
     (book / "intro.md").write_text("# Start\n\nSee {doc}`chapters/01_one`.\n")
     toc = "format: jb-book\nroot: intro\nchapters:\n"
     toc += "- file: chapters/01_one\n- file: chapters/02_two\n"

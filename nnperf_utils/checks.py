@@ -139,7 +139,7 @@ def draws_at_random(model: keras.Model) -> bool:
     -------
     bool
     """
-    return any(_draws(layer) for layer in model._flatten_layers(include_self=False))
+    return any(_draws(layer) for layer in private.flatten_layers(model, False))
 
 
 def _draws(layer: keras.Layer) -> bool:

@@ -20,8 +20,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from nnperf_utils import checks, starts, statistics
-from nnperf_utils.replicas import Cell, Runs, _check_seeds, example_order, train
+from nnperf_utils import checks, statistics
+from nnperf_utils.engine import starts
+from nnperf_utils.engine.work import check_seeds
+from nnperf_utils.replicas import Cell, Runs, example_order, train
 
 __all__ = ["Comparison", "compare"]
 
@@ -113,7 +115,7 @@ def compare(
     >>> result.summary()  # doctest: +SKIP
     """
     variants = _checked_variants(variants)
-    seeds = _check_seeds(seeds)
+    seeds = check_seeds(seeds)
     grid = _checked_grid(grid, learning_rates)
     if not _is_count(tuning_seeds):
         raise ValueError(

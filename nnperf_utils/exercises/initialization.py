@@ -21,7 +21,7 @@ from nnperf_utils.exercises.base import (
     returned_number,
 )
 from nnperf_utils.replicas import replicate
-from nnperf_utils.starts import preserved_random_state
+from nnperf_utils.engine.starts import preserved_random_state
 
 __all__ = ["equal_weights", "repair", "sick_network", "standard_deviation"]
 

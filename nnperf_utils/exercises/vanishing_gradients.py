@@ -25,7 +25,7 @@ from nnperf_utils.exercises.base import (
 )
 from nnperf_utils.instruments import activation_statistics, activations, gradient_norms
 from nnperf_utils.models import mlp
-from nnperf_utils.starts import preserved_random_state
+from nnperf_utils.engine.starts import preserved_random_state
 
 __all__ = [
     "deepest_that_trains",

@@ -15,6 +15,8 @@ import tensorflow as tf
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
+from nnperf_utils.engine import private
+
 __all__ = [
     "Outcome",
     "clipping_fires",

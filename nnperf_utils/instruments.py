@@ -58,6 +58,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from nnperf_utils.engine import private
+
 __all__ = [
     "Monitor",
     "activation_statistics",
@@ -977,7 +979,7 @@ def gradient_check(
     x, y = _tensors(x), _tensors(y)
     if model._compile_loss is not None and not model._compile_loss.built:
         # Keras builds the compiled losses at the first batch.
-        model._symbolic_build(data_batch=(x, y))
+        private.symbolic_build(model, (x, y))
     random = np.random.default_rng(seed)
     rows = []
     # XLA does not care for recurrent layers; everything else compiles faster with it.

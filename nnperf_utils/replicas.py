@@ -222,7 +222,9 @@ class Runs:
         The labels of each replica, a row for each.
     seeds : list of int
     epochs : int
-        How many were finished.
+        How many were finished by all.
+    is_finished : bool
+        Whether all of them were.
     """
 
     def __init__(self, cells: list[Cell], results: list[Result], work: Work):
@@ -232,6 +234,7 @@ class Runs:
         self._results, self._work = results, work
         self.seeds = list(dict.fromkeys(cell.seed for cell in self._cells))
         self.epochs = min(result.epochs for result in results)
+        self.is_finished = all(result.is_finished for result in results)
         self.labels = self._labels(cells)
         self.history = self._history()
         self.readings = self._readings()
@@ -370,7 +373,7 @@ class Runs:
         return model
 
     def starting_weights(self, variant: str | None = None) -> list[list[np.ndarray]]:
-        """Return the trainable weights from which the first two replicas began.
+        """Return the trainable weights from which the first two seeds began.
 
         Parameters
         ----------
@@ -382,23 +385,30 @@ class Runs:
         list of lists of numpy.ndarray
             One list for each of the two, or of the one that there is.
         """
-        groups = (result.group for result in self._results)
-        return [w for group in groups for w in group.first_two.get(variant, [])][:2]
+        found = [result.group.first_two.get(variant, []) for result in self._results]
+        return max(found, key=len)
 
-    def updates(self, seed: int, variant: str | None = None, **labels: Any) -> int:
-        """Return how many updates a replica has taken.
+    def updates(self, variant: str | None = None, data: str | None = None) -> list[int]:
+        """Return how many updates each replica has taken.
 
         Parameters
         ----------
-        seed, variant, **labels
-            As of `model`.
+        variant, data : str, optional
+            Those of one variant, or on one table, only.
 
         Returns
         -------
-        int
+        list of int
+            In the order of `labels`.
         """
-        result, i = self._place(self._cell(seed, variant, labels))
-        return int(result.group.state["optimizer"][result.group.iterations][i])
+        taken = []
+        for cell in self._cells:
+            table = self._work.tasks[cell.task].labels.get("data")
+            if variant in (None, cell.variant) and data in (None, table):
+                result, i = self._place(cell)
+                counts = result.group.state["optimizer"][result.group.iterations]
+                taken.append(int(counts[i]))
+        return taken
 
     def optimizer_variable(self, name: str) -> np.ndarray:
         """Return one of the optimizers' variables, of all replicas, after training.

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from nnperf_utils.engine import groups, starts
 from nnperf_utils.datasets import load_diabetes
+from nnperf_utils.engine import groups, starts
 from nnperf_utils.models import mlp
 
 DATA = load_diabetes()

@@ -7,8 +7,6 @@ missing when a version has moved it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras.src.backend.common import global_state
 from keras.src.backend.tensorflow.optimizer import TFOptimizer

@@ -23,7 +23,9 @@ RECORDED = Path(__file__).with_name("recorded.json")
 
 
 def dense(data, **knobs):
-    return partial(mlp, data, units=(16, 16), dropout=0.3, normalization="batch", **knobs)
+    return partial(
+        mlp, data, units=(16, 16), dropout=0.3, normalization="batch", **knobs
+    )
 
 
 def workloads() -> dict:

@@ -147,9 +147,9 @@ def test_tables_are_a_factor(tables):
 def test_best_arms_are_chosen_for_each_table(tables):
     chosen = tables.choose("val_loss")
     assert set(chosen.chosen) == {"moons", "circles", "one"}
-    for table, by_variant in chosen.chosen.items():
+    for _table, by_variant in chosen.chosen.items():
         for variant, point in by_variant.items():
-            own = tables.scores("val_loss").query("data == @table")
+            own = tables.scores("val_loss").query("data == @_table")
             own = own[own["variant"] == variant]
             knobs = list(point)
             means = own.groupby(knobs)["value"].mean()

@@ -461,7 +461,7 @@ def repair(repair: Any) -> str:
         else ""
     )
     return (
-        f"Repaired: {measured}.{left} To estimate the statistics anew after training is "
-        "also what is done after averaging the weights of several networks, which "
+        f"Repaired: {measured}.{left} To estimate the statistics anew after training "
+        "is also what is done after averaging the weights of several networks, which "
         "leaves them with statistics of none."
     )

@@ -508,8 +508,8 @@ def estimates(
 ) -> Axes:
     """Show estimates with their intervals, one below the other.
 
-    A point is filled where its interval leaves the reference out, else hollow. Value
-    and interval stand beside it in numbers, what the intervals cover above.
+    A point is filled where its interval leaves the reference out, else hollow. Name,
+    value and interval stand above it, what the intervals cover on top of the figure.
 
     Parameters
     ----------
@@ -537,42 +537,50 @@ def estimates(
     if not np.isfinite(table["value"]).any():
         raise ValueError("estimates holds no finite value, so nothing can be drawn.")
     if ax is None:
-        ax = plt.subplots(figsize=(5.6, 1.2 + 0.45 * len(table)))[1]
+        ax = plt.subplots(figsize=(5.6, 1.2 + 0.6 * len(table)))[1]
     if reference is not None:
         ax.axvline(reference, color=_INK, linestyle=(0, (1, 2)), linewidth=1.5)
-    for position, (value, low, high) in enumerate(table.to_numpy(float)):
-        known = np.isfinite([low, high]).all()
-        apart = known and (reference is None or low > reference or high < reference)
-        ax.plot([low, high], [position] * 2, color=PALETTE[0], linewidth=2.5)
+    for position, (name, one) in enumerate(table.astype(float).iterrows()):
+        known = np.isfinite([one.low, one.high]).all()
+        outside = reference is None or one.low > reference or one.high < reference
+        ax.plot([one.low, one.high], [position] * 2, color=PALETTE[0], linewidth=2.5)
         ax.plot(
-            value,
+            one.value,
             position,
             marker="o",
             markersize=8,
             color=PALETTE[0],
             markeredgewidth=2,
-            markerfacecolor=PALETTE[0] if apart else "white",
+            markerfacecolor=PALETTE[0] if known and outside else "white",
         )
-        text = f"{value:.3g}"
-        if known:
-            text += f" [{low:.3g}, {high:.3g}]"
-        ax.text(
-            1.02,
-            position,
-            text.replace("-", "−"),
-            transform=ax.get_yaxis_transform(),
-            va="center",
-            fontsize="small",
-            color=_text_color(PALETTE[0]),
-        )
-    names = [textwrap.fill(str(name), 20) for name in table.index]
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
-    ax.set(xlabel="estimate", ylabel="")
+        # above the interval, so that the axes keep the width of a phone
+        for at, side, text in ((0, "left", name), (1, "right", _with_ends(one))):
+            ax.text(
+                at,
+                position - 0.4,
+                textwrap.shorten(str(text), 40, placeholder="…"),
+                transform=ax.get_yaxis_transform(),
+                ha=side,
+                va="center",
+                fontsize="small",
+            )
+    ax.set(xlabel="estimate", ylabel="", yticks=[])
+    ax.set_ylim(len(table) - 0.6, -0.8)
+    ax.spines["left"].set_visible(False)
     _note(ax, *told)
     return ax
+
+
+def _with_ends(one: pd.Series) -> str:
+    """Return a value and its interval, to the digits that the interval leaves sure."""
+    width = one.high - one.low
+    if not np.isfinite(width):
+        return f"{one.value:.3g}".replace("-", "−")
+    digits = max(0, 1 - int(np.floor(np.log10(width)))) if width else 3
+    if digits > 6:
+        return f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]".replace("-", "−")
+    value, low, high = (f"{end:,.{digits}f}" for end in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]".replace("-", "−")
 
 
 def _estimates_table(

@@ -26,36 +26,74 @@ def write(path: Path, *cells) -> None:
     nbformat.write(notebook, path)
 
 
+PACKAGE = {
+    "__init__.py": "",
+    "plots.py": "x = 1\n",
+    "unused.py": "x = 1\n",
+    # imports another module only when it is called
+    "claims.py": """
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def judge():
+    from nnperf_utils import lazy
+
+    return [path.read_text() for path in (ROOT / "claims").glob("*.yml")]
+
+
+def load():
+    return open(f"{ROOT}/data/table.csv").read(), (ROOT / "data/README.md").read_text()
+""",
+    "lazy.py": "x = 1\n",
+    "exercises/__init__.py": "",
+    "exercises/one.py": "x = 1\n",
+    "exercises/two.py": "x = 1\n",
+}
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     """Make a course of two quick chapters, in a path that holds a space."""
     root = tmp_path / "a course"
     shutil.copytree(ROOT / "scripts", root / "scripts")
-    for folder in ("chapters", "nnperf_utils", "data"):
-        (root / folder).mkdir()
-    (root / "nnperf_utils" / "module.py").write_text("x = 1\n")
-    (root / "data" / "table.csv").write_text("a,b\n")
-    (root / "claims").mkdir()
-    (root / "claims" / "scales.yml").write_text("{}\n")
+    for folder in ("chapters", "nnperf_utils/exercises", "data", "claims"):
+        (root / folder).mkdir(parents=True)
+    for name, code in PACKAGE.items():
+        (root / "nnperf_utils" / name).write_text(code)
+    for name in ("data/table.csv", "data/other.csv", "data/README.md", "uv.lock"):
+        (root / name).write_text("a\n")
+    for name in ("01_one", "02_two", "scales"):
+        (root / "claims" / f"{name}.yml").write_text("[]\n")
     write(root / "chapters" / "01_one.ipynb", PROSE("One."), CELL("print(1)"))
     write(root / "chapters" / "02_two.ipynb", PROSE("Two."), CELL("print(2)"))
     return root
 
 
-def execute(root: Path, *options: str) -> subprocess.CompletedProcess:
+def execute(root: Path, *options: str, **more: str) -> subprocess.CompletedProcess:
     """Run the script from another working directory."""
     command = [sys.executable, str(root / "scripts" / "execute.py"), *options]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True)
+    environment = os.environ | more
+    return subprocess.run(
+        command, cwd="/", capture_output=True, text=True, env=environment
+    )
+
+
+def why(root: Path, **environment: str) -> dict[str, str]:
+    """Return the chapters that the next run would execute, each with the reason."""
+    lines = execute(root, "--list", **environment).stdout.splitlines()
+    return dict(line.split("  ", 1) for line in lines)
 
 
 def stale(root: Path) -> list[str]:
     """Return the chapters that the next run would execute."""
-    return execute(root, "--list").stdout.split()
+    return list(why(root))
 
 
 def test_each_notebook_runs_once_per_state(book):
     chapters = ["01_one", "02_two"]
-    assert stale(book) == chapters
+    assert why(book) == dict.fromkeys(chapters, "never executed")
     first = execute(book)
     assert first.returncode == 0, first.stdout + first.stderr
     for chapter in chapters:
@@ -73,25 +111,72 @@ def test_each_notebook_runs_once_per_state(book):
     assert stale(book) == []
     # the code of one chapter: that chapter alone
     write(one, PROSE("One."), CELL("print(11)"))
-    assert stale(book) == ["01_one"]
+    assert why(book) == {"01_one": "its code changed"}
     write(one, PROSE("One."), CELL("print(1)"))
     assert stale(book) == []
 
-    # what all depend on: all
-    for name in (
-        "nnperf_utils/module.py",
-        "data/table.csv",
-        "claims/scales.yml",
-        "uv.lock",
-    ):
-        path = book / name
-        before = path.read_text() if path.exists() else None
-        path.write_text("something else")
-        assert stale(book) == chapters, name
-        path.write_text(before) if before is not None else path.unlink()
+
+def test_notebook_depends_on_what_it_used(book):
+    imports = "from nnperf_utils.exercises import {}\n"
+    one = CELL(imports.format("one") + "import nnperf_utils.plots")
+    two = CELL(imports.format("two") + "from nnperf_utils import claims")
+    judges = CELL("claims.judge(); claims.load();")
+    write(book / "chapters" / "01_one.ipynb", one, CELL("'used' in globals()"))
+    write(book / "chapters" / "02_two.ipynb", two, judges)
+    done = execute(book)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert stale(book) == []
-    (book / "data" / "README.md").write_text("Prose.")
+
+    for name, chapters in {
+        "nnperf_utils/__init__.py": ["01_one", "02_two"],
+        "nnperf_utils/plots.py": ["01_one"],
+        "nnperf_utils/lazy.py": ["02_two"],
+        "nnperf_utils/unused.py": [],
+        "nnperf_utils/exercises/one.py": ["01_one"],
+        "nnperf_utils/exercises/two.py": ["02_two"],
+        # all claims are read where a chapter judges, and only its own count
+        "claims/02_two.yml": ["02_two"],
+        "claims/scales.yml": ["02_two"],
+        "claims/01_one.yml": [],
+        "data/table.csv": ["02_two"],
+        "data/other.csv": [],
+        "data/README.md": [],
+        "uv.lock": ["01_one", "02_two"],
+    }.items():
+        before = (book / name).read_text()
+        (book / name).write_text("something else")
+        assert why(book) == dict.fromkeys(chapters, f"{name} changed")
+        (book / name).unlink()
+        assert why(book) == dict.fromkeys(chapters, f"{name} is gone")
+        (book / name).write_text(before)
+        assert stale(book) == []
+
+    (book / "nnperf_utils" / "new.py").write_text("x = 1\n")
+    (book / "claims" / "03_new.yml").write_text("[]\n")
     assert stale(book) == []
+    # a reader's own table
+    assert why(book, NNPERF_DIABETES_CSV=str(book / "uv.lock")) == dict.fromkeys(
+        ["01_one", "02_two"], "NNPERF_DIABETES_CSV changed"
+    )
+
+
+def test_what_changes_while_a_notebook_runs_makes_it_run_again(book):
+    changes = "import nnperf_utils.plots as p\nopen(p.__file__, 'a').write('y = 2')"
+    write(book / "chapters" / "01_one.ipynb", CELL(changes))
+    assert execute(book).returncode == 0
+    assert why(book) == {"01_one": "nnperf_utils/plots.py changed"}
+
+
+def test_one_chapter_can_be_executed_alone(book):
+    for name in ("02", "2", "02_two"):
+        done = execute(book, name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert stale(book) == ["01_one"]
+    for name in ("3", "two", ""):
+        refused = execute(book, name)
+        assert refused.returncode == 1
+        known = "expected a number or name, 01_one, 02_two."
+        assert refused.stderr == f"there is no chapter {name!r}: {known}\n"
 
 
 def test_failure_names_notebook_and_cell_and_shows_what_was_printed(book):

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from None
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave other chapters' own tests alone: they need not even import."""
+    chapter = config.stash.get(CHAPTER, None)
+    others = [one.stem for one in execute.chapters() if one.stem != chapter]
+    if chapter and any(_is_own(collection_path, other) for other in others):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -56,22 +66,30 @@ def belongs(item: pytest.Item, chapter: str) -> bool:
     """Tell whether a test belongs to a chapter: its file does, or a parameter."""
     if item.get_closest_marker("site"):
         return False
-    topic = chapter.partition("_")[2]
-    if item.path.stem == f"test_{topic}" and item.path.parent != execute.ROOT / "tests":
-        return True
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return any(_names(value, chapter, topic) for value in parameters)
+    return _is_own(item.path, chapter) or any(_names(p, chapter) for p in parameters)
 
 
-def _names(value: Any, chapter: str, topic: str) -> bool:
+def _is_own(path: Path, chapter: str) -> bool:
+    """Tell whether a file of tests is a chapter's own: exercises/test_topic.py."""
+    is_above = path.parent == Path(__file__).parent
+    return path.name == f"test_{_topic(chapter)}.py" and not is_above
+
+
+def _topic(chapter: str) -> str:
+    return chapter.partition("_")[2]
+
+
+def _names(value: Any, chapter: str) -> bool:
     """Tell whether a parameter is a chapter, one of its claims or of its exercises."""
     if isinstance(value, Path):
         return value.stem == chapter
     if isinstance(value, str):
         return value == chapter or value in _claims(chapter)
-    return str(getattr(value, "id", "")).startswith(f"{topic}.")
+    return str(getattr(value, "id", "")).startswith(f"{_topic(chapter)}.")
 
 
+@functools.cache
 def _claims(chapter: str) -> set[str]:
     """Return the ids of a chapter's claims."""
     path = execute.ROOT / "claims" / f"{chapter}.yml"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -218,6 +220,79 @@ def test_interrupted_run_keeps_what_was_finished(book):
     assert stale(book) == []
 
 
+def start(command: list, root: Path) -> subprocess.Popen:
+    """Start a command whose lines can be read as they come."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    environment.pop("NNPERF_ALONE", None)
+    return subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def until(process: subprocess.Popen, words: str) -> str:
+    """Read a process's lines until one holds these words; return it."""
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(f"{process.args} ended without a word of {words!r}")
+
+
+def test_second_build_waits_for_the_first_and_says_so(site):
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, site)
+    (site / "tests" / "exercises").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "conftest.py", site / "tests")
+    (site / "tests" / "exercises" / "test_two.py").write_text("def test_it(): pass")
+    (site / "tests" / "exercises" / "test_one.py").write_text("1 / 0")
+    # an installation that is complete, without another 3 GB
+    (site / ".venv" / "bin").mkdir(parents=True)
+    python = site / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (site / "scripts" / "uv.txt").touch()
+    (site / ".venv" / ".done").touch()
+    subprocess.run(["git", "init", "--quiet"], cwd=site, check=True)
+    go = site / "go"
+    waits = f"""
+import pathlib, time
+
+while not pathlib.Path({str(go)!r}).exists():
+    time.sleep(0.1)
+"""
+    write(site / "chapters" / "02_two.ipynb", PROSE("# Chapter 02_two"), CELL(waits))
+
+    first = start(["make", "book"], site)
+    until(first, "2 to execute")
+    second = start(["make", "test", "CHAPTER=02"], site)
+    told = until(second, "another build")
+    process = re.fullmatch(
+        r"another build is running here \(process (\d+): make book since \d\d:\d\d\); "
+        r"waiting for it\n",
+        told,
+    )[1]
+    assert first.pid in [one.pid for one in psutil.Process(int(process)).parents()]
+    go.touch()
+    assert "site: _build/html/index.html" in first.communicate(timeout=120)[0]
+    assert first.returncode == 0
+    rest = second.communicate(timeout=120)[0]
+    assert "0 to execute, 1 up to date" in rest
+    assert second.returncode == 0, rest
+    assert "1 passed" in rest
+
+
+def test_killed_build_gives_its_turn_back(book):
+    script = [sys.executable, str(book / "scripts" / "alone.py")]
+    killed = start([*script, "a build", "sleep", "600"], book)
+    running = book / ".executed" / "running"
+    while not running.is_file() or str(killed.pid) not in running.read_text():
+        time.sleep(0.1)
+    waiting = start([*script, "another", "echo", "my turn"], book)
+    until(waiting, f"process {killed.pid}: a build since")
+    killed.kill()
+    assert waiting.communicate(timeout=30)[0] == "my turn\n"
+    killed.communicate()
+
+
 def test_own_start_up_files_do_not_reach_a_chapter(book, monkeypatch, tmp_path):
     startup = tmp_path / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
@@ -229,7 +304,8 @@ def test_own_start_up_files_do_not_reach_a_chapter(book, monkeypatch, tmp_path):
 
 @pytest.fixture
 def site(book: Path) -> Path:
-    """Make the two chapters a site that can be built."""
+    """Make the two chapters a site that can be built, with the real package."""
+    shutil.rmtree(book / "nnperf_utils")
     for name in ("_ext", "_static", "_templates", "_config.yml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, book / name)

@@ -14,6 +14,10 @@ import nbformat
 import psutil
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import lay_chapter
+
 ROOT = Path(__file__).parents[1]
 CELL = nbformat.v4.new_code_cell
 PROSE = nbformat.v4.new_markdown_cell
@@ -352,3 +356,106 @@ def test_no_page_is_built_from_a_chapter_that_was_not_executed(site):
     assert built.returncode != 0
     assert "02_two.ipynb has not been executed" in built.stdout + built.stderr
     assert not (site / "_build" / "html").exists()
+
+
+@pytest.fixture
+def course(site: Path) -> Path:
+    """Make of the site a course whose chapters use the package and are tested."""
+    own = shutil.ignore_patterns("__pycache__", "test_[a-z]*")
+    for name in ("nnperf_utils", "data", "tests"):
+        shutil.rmtree(site / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, site / name, ignore=own)
+    for name in ("chapters", "exercises", "evidence", "package"):
+        shutil.copy(ROOT / "tests" / f"test_{name}.py", site / "tests")
+    for name in (
+        "pyproject.toml",
+        "chapters/ruff.toml",
+        "appendix/glossary.md",
+        "claims/scales.yml",
+    ):
+        shutil.copy(ROOT / name, site / name)
+    with (site / "_toc.yml").open("a") as toc:
+        toc.write("- file: appendix/glossary\n")
+    return site
+
+
+def lay(root: Path, name: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(root / "scripts" / "lay_chapter.py"), name]
+    return subprocess.run(command, cwd="/", capture_output=True, text=True)
+
+
+def test_laid_chapter_builds_and_passes(course):
+    name = "21_example_of_a_long_name"
+    laid = lay(course, name)
+    assert laid.returncode == 0, laid.stderr
+    # in its form, whatever the length of the name
+    files = [line.removeprefix("laid ") for line in laid.stdout.splitlines()[:-1]]
+    assert len(files) == 6
+    code = [file for file in files if file.endswith((".py", ".ipynb"))]
+    for step in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *step, *code]
+        assert subprocess.run(command, cwd=course).returncode == 0
+
+    done = execute(course)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # the site and the tests of this course, not those of the checkout
+    environment = os.environ | {"PYTHONPATH": str(course)}
+    built = build(course)
+    assert built.returncode == 0, built.stdout + built.stderr
+    page = (course / "_build" / "html" / "chapters" / f"{name}.html").read_text()
+    assert 'id="claim-example-of-a-long-name-hidden-layer"' in page
+    assert page.count('class="glossary-term') >= 3
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tested = subprocess.run(
+        [*command, f"--chapter={name}"],
+        cwd=course,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert tested.returncode == 0, tested.stdout
+    assert int(re.search(r"(\d+) passed", tested.stdout)[1]) > 20
+
+
+def test_laying_refuses_what_it_would_spoil(course):
+    assert lay(course, "21_example").returncode == 0
+    before = {path: path.read_bytes() for path in course.rglob("*.*") if path.is_file()}
+    for name, reason in {
+        "21_example": "chapters/21_example.ipynb exists, and nothing is overwritten.",
+        "21_other": "chapters/21_example.ipynb exists, and nothing is overwritten.",
+        "22_example": "nnperf_utils/exercises/example.py exists, and nothing is "
+        "overwritten.",
+        **{
+            name: f"{name!r} is no chapter's name: expected two digits and a topic in "
+            "lower case, such as make chapter NAME=21_label_smoothing."
+            for name in ("", "example", "7_example", "23_Example", "23_a-b", "23_class")
+        },
+    }.items():
+        refused = lay(course, name)
+        assert (refused.returncode, refused.stderr) == (1, f"{reason}\n")
+    after = {path: path.read_bytes() for path in course.rglob("*.*") if path.is_file()}
+    assert after == before
+
+
+TOC = "root: intro\nparts:\n- chapters:\n{}  - file: appendix/a\n"
+ENTRY = "  - file: chapters/{}\n"
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_chapter_is_listed_in_its_order(place):
+    old = ["02_a", "12_b"]
+    new = ["01_new", "05_new", "21_new"][place]
+    listed = TOC.format("".join(map(ENTRY.format, old)))
+    expected = TOC.format("".join(map(ENTRY.format, sorted([*old, new]))))
+    assert lay_chapter.with_entry(listed, new) == expected
+
+
+def test_term_stands_in_its_place_and_only_once():
+    glossary = "# G\n\n```{glossary}\nalpha\n  One.\n\nGamma\ngammas\n  Two.\n```\n"
+    for term in ("beta", "Beta"):
+        longer = lay_chapter.with_term(glossary, f"{term}\n  New.\n")
+        assert longer == glossary.replace("Gamma", f"{term}\n  New.\n\nGamma")
+    assert lay_chapter.with_term(glossary, "zeta\n  New.\n").endswith(
+        "  Two.\n\nzeta\n  New.\n```\n"
+    )
+    assert lay_chapter.with_term(glossary, "gammas\n  New.\n") == glossary

@@ -1,8 +1,9 @@
 """Execute the chapters: each notebook once for each state of what it depends on.
 
 ``python scripts/execute.py`` brings every notebook up to date and ends non-zero
-if one fails; ``--list`` only says which are out of date, and why.  Results stay
-in ``.executed/``, where the book and the tests find them.
+if one fails, with numbers or names of chapters those alone; ``--list`` only says
+which are out of date, and why.  Results stay in ``.executed/``, where the book and
+the tests find them, each with a record of the files that the kernel used.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from nnperf_utils.catalog import SOURCES, VERDICTS, Claim, Effect, Scale
 from nnperf_utils.criterion import Condition
@@ -61,6 +61,8 @@ def format_interval(estimate: Any) -> str:
     value = format_number(estimate.value)
     if estimate.low == estimate.value == estimate.high:
         return value
+    if not np.isfinite([estimate.low, estimate.high]).all():
+        return f"{value} (no interval)"
     low, high = format_number(estimate.low), format_number(estimate.high)
     return f"{value} [{low}, {high}]"
 
@@ -118,7 +120,8 @@ def card(judgment: Judgment, tally: Tally) -> str:
         f'id="claim-{escape(claim.id)}" role="group" '
         f'aria-label="Verdict on the claim {escape(claim.id)}" '
         'style="border:1px solid;border-left-width:.4em;border-radius:.3em;'
-        'padding:.6em 1em;margin:.3em 0;max-width:46em;line-height:1.45">'
+        "padding:.6em 1em;margin:.3em 0;max-width:46em;line-height:1.45;"
+        'overflow-wrap:anywhere">'
         f"<div><strong>{mark}.</strong> “{escape(claim.statement)}”</div>{notes}"
         f"{strip(judgment)}"
         '<details style="margin-top:.4em"><summary style="cursor:pointer">'
@@ -156,13 +159,10 @@ def _told(judgment: Judgment, tally: Tally) -> Iterator[tuple[str, str]]:
     yield "Otherwise", "it holds in part."
     if claim.decides:
         yield "What would decide it.", escape(claim.decides)
-    if claim.condition:
-        asked = (
-            "Condition"
-            if judgment.verdict == "holds in part"
-            else ("Condition, should it come out as holding in part")
-        )
-        yield f"{asked}:", escape(_sentence(claim.condition))
+    # where it holds in part, the condition stands in the open
+    if claim.condition and judgment.verdict != "holds in part":
+        told = escape(_sentence(claim.condition))
+        yield "Condition, were it to hold only in part:", told
     yield "History.", escape(history_words(claim)) + _list(_revisions(judgment))
     yield "Data.", escape(_data_words(claim.data))
     yield "Intervals.", escape(_intervals_words(judgment))
@@ -177,9 +177,17 @@ def _measured(judgment: Judgment, effect: Effect) -> str:
     estimate = judgment.estimates[effect.name]
     value = f"<b>{format_number(estimate.value)}</b>"
     if effect.statistic != "exact":
-        low, high = format_number(estimate.low), format_number(estimate.high)
-        value += f" ({effect.statistic}; 95% interval {low} to {high})"
+        value += f" ({effect.statistic}; {_interval_words(estimate)})"
     return f"<i>{escape(effect.label)}</i>: {escape(effect.measures)}: {value}"
+
+
+def _interval_words(estimate: Any) -> str:
+    """Return an interval in words, at its own level."""
+    if not np.isfinite([estimate.low, estimate.high]).all():
+        return "too few for an interval"
+    level = getattr(estimate, "individual_level", 0.95)
+    low, high = format_number(estimate.low), format_number(estimate.high)
+    return f"{100 * level:.3g}% interval {low} to {high}"
 
 
 def _condition(condition: Condition, effects: Mapping[str, Effect]) -> str:
@@ -228,13 +236,13 @@ def _data_words(data: str | None) -> str:
 
 def _intervals_words(judgment: Judgment) -> str:
     """Say what the intervals cover."""
-    covers = [
-        text
-        for estimate in judgment.estimates.values()
-        if (text := getattr(estimate, "covers", None))
+    designs = [
+        [text for part in ("design", "covers") if (text := getattr(one, part, ""))]
+        for one in judgment.estimates.values()
     ]
-    if covers:
-        return " ".join(_sentence(text) for text in dict.fromkeys(covers))
+    told = dict.fromkeys(_sentence("; ".join(texts)) for texts in designs if texts)
+    if told:
+        return " ".join(told)
     if not judgment.seeds:
         return "None: the numbers are exact."
     return (
@@ -295,10 +303,10 @@ class _Axis:
         if not self.log:
             steps = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
             found = steps.tick_values(self.low, self.high)
+        elif self.high < 100 * self.low:  # two powers of ten at most
+            found = LogLocator(subs=(1, 2, 5)).tick_values(self.low, self.high)
         else:
-            ends = np.floor(np.log10(self.low)), np.ceil(np.log10(self.high))
-            powers = np.arange(ends[0], ends[1] + 1)
-            found = 10.0 ** powers[:: max(1, -(-len(powers) // 5))]
+            found = LogLocator(numticks=6).tick_values(self.low, self.high)
         slack = 0 if self.log else 1e-9 * (self.high - self.low)
         inside = [t for t in found if self.low - slack <= t <= self.high + slack]
         return inside if len(inside) > 1 else [self.low, self.high]
@@ -363,6 +371,7 @@ def _axis(
     estimates = [judgment.estimates[effect.name] for effect in effects]
     found = [end for one in estimates for end in (one.low, one.value, one.high)]
     numbers = np.array([*found, *(b for own in borders.values() for b in own)])
+    numbers = numbers[np.isfinite(numbers)]
     positive = numbers[numbers > 0]
     if isinstance(scale, Scale):
         log = scale.axis == "log" and len(positive) > 0
@@ -370,8 +379,8 @@ def _axis(
         log = len(positive) == len(numbers) and numbers.max() > _WIDE * numbers.min()
     if log:
         low, high = positive.min(), positive.max()
-        if high < low * 10:  # so that two powers of ten are about
-            low, high = low / 3, high * 3
+        if low == high:
+            low, high = low / 2, high * 2
         return _Axis(low, high, True)
     if scale == _SHARE:
         return _Axis(0, 1, False)
@@ -387,9 +396,6 @@ def _row(axis: _Axis, effect: Effect, estimate: Any, borders: list[float]) -> st
     """Draw one effect: its name, its interval, the borders."""
     value = format_number(estimate.value)
     told = escape(f"{effect.label}: {format_interval(estimate)}", quote=True)
-    low, middle, high = (
-        axis.place(end) for end in (estimate.low, estimate.value, estimate.high)
-    )
     marks = "".join(
         _line(axis.place(border), 1, 23, 'stroke-width="2" stroke-dasharray="2 3"')
         for border in borders
@@ -397,15 +403,20 @@ def _row(axis: _Axis, effect: Effect, estimate: Any, borders: list[float]) -> st
     neutral = 1 if axis.log else 0
     if axis.low <= neutral <= axis.high:
         marks += _line(axis.place(neutral), 0, 24, 'opacity=".45"')
+    if np.isfinite([estimate.low, estimate.high]).all():
+        low, high = axis.place(estimate.low), axis.place(estimate.high)
+        marks += (
+            f'<line x1="{low:.2f}%" x2="{high:.2f}%" y1="12" y2="12" '
+            'stroke="currentColor" stroke-width="3"/>'
+        )
     return (
         '<div style="display:flex;flex-wrap:wrap;column-gap:1em;align-items:center">'
-        '<div style="flex:1 1 15em;min-width:0;font-size:.9em;line-height:1.3">'
-        f"{escape(effect.label)} <b>{value}</b></div>"
+        '<div style="flex:1 1 15em;min-width:0;line-height:1.2"><span '
+        f'style="font-size:.9em">{escape(effect.label)} <b>{value}</b></span></div>'
         '<svg role="img" xmlns="http://www.w3.org/2000/svg" width="100%" height="24" '
         f'aria-label="{told}" style="flex:1.2 1 15em;min-width:0;display:block">'
-        f'{marks}<line x1="{low:.2f}%" x2="{high:.2f}%" y1="12" y2="12" '
-        'stroke="currentColor" stroke-width="3"/>'
-        f'<circle cx="{middle:.2f}%" cy="12" r="4.5" fill="currentColor"/></svg></div>'
+        f'{marks}<circle cx="{axis.place(estimate.value):.2f}%" cy="12" r="4.5" '
+        'fill="currentColor"/></svg></div>'
     )
 
 
@@ -413,9 +424,9 @@ def _axis_row(axis: _Axis, label: str) -> str:
     """Draw the axis: a line, ticks, their numbers, and what it shows."""
     ticks = axis.ticks()
     marks = "".join(
-        _line(axis.place(tick), 1, 6)
-        + f'<text x="{axis.place(tick):.2f}%" y="18" text-anchor="middle" '
-        f'font-size="11" fill="currentColor">{format_number(tick)}</text>'
+        _line(axis.place(tick), 1, 6) + f'<text x="{axis.place(tick):.2f}%" y="18" '
+        f'text-anchor="{_anchor(axis.place(tick))}" '
+        f'font-size="11" fill="currentColor">{_tick_words(tick)}</text>'
         for tick in ticks
     )
     ends = f'x1="{_MARGIN}%" x2="{100 - _MARGIN}%"'
@@ -429,6 +440,17 @@ def _axis_row(axis: _Axis, label: str) -> str:
         f'<div style="font-size:.8em;text-align:center">{escape(label)}</div>'
         "</div></div>"
     )
+
+
+def _anchor(x: float) -> str:
+    """Return at which end a number is held, so that it stays within the width."""
+    return "start" if x < 2 * _MARGIN else "end" if x > 100 - 2 * _MARGIN else "middle"
+
+
+def _tick_words(tick: float) -> str:
+    """Return a tick's number, a far power of ten in short."""
+    text = format_number(tick)
+    return text.removeprefix("1.0\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}")
 
 
 def _line(x: float, top: int, bottom: int, style: str = "") -> str:

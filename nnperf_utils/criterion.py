@@ -99,9 +99,7 @@ class Condition:
         match self._tree:
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
-                return word, [
-                    _condition_words(part, names or {}, inner=True) for part in values
-                ]
+                return word, [_condition_words(part, names or {}) for part in values]
         return "and", [self.words(names)]
 
     def borders(self) -> dict[str, set[float]]:

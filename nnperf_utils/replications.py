@@ -26,7 +26,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from nnperf_utils.catalog import VERDICTS, Claim, claims_folder
+from nnperf_utils import catalog
+from nnperf_utils.catalog import VERDICTS, Claim
 
 __all__ = ["ALMOST", "Outcome", "Replication", "Tally", "load_replications", "tally"]
 
@@ -98,8 +99,10 @@ def load_replications(folder: str | Path | None = None) -> list[Replication]:
     ValueError
         If a record is not as the module says, with one sentence that names the file.
     """
-    folder = claims_folder() / "replications" if folder is None else Path(folder)
-    found = [_replication(path) for path in sorted(folder.glob("*.json"))]
+    folder = (
+        catalog.claims_folder() / "replications" if folder is None else Path(folder)
+    )
+    found = [_replication(path) for path in sorted(Path(folder).glob("*.json"))]
     return sorted(found, key=lambda one: (one.date, one.seeds))
 
 

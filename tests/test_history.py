@@ -1,6 +1,8 @@
 """What the entries say of their own history, against lock and commits."""
 
+import dataclasses
 import datetime
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nnperf_utils import history
+from nnperf_utils import cards, history
 from nnperf_utils.catalog import load_claims, load_entries
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
@@ -348,3 +350,71 @@ def test_entries_round_trip_as_yaml():
     for entries in load_entries(ROOT / "claims").values():
         for entry in entries:
             assert entry == yaml.safe_load(yaml.safe_dump(entry))
+
+
+# --- what the pages say --------------------------------------------------------------
+
+# whoever says so speaks of the criteria of all claims
+_FIRST = (
+    r"before\s+(?:the|any|every|each|its|a)\s+(?:\w+\s+)?"
+    r"(?:run|result|experiment|look|measurement)"
+)
+BOAST = re.compile(
+    rf"(?:written|set|fixed|stated|chosen|registered|laid)\s+(?:\w+\s+){{0,3}}?{_FIRST}"
+    rf"|criteri\w+[^.]{{0,60}}?(?:{_FIRST}|beforehand|in\s+advance)"
+    r"|pre-?regist\w+",
+    re.IGNORECASE,
+)
+PAGES = [
+    *(ROOT / "chapters").glob("*.ipynb"),
+    *(ROOT / "appendix").glob("*.md"),
+    ROOT / "intro.md",
+    ROOT / "README.md",
+]
+
+
+def prose(path):
+    """A page's text without line breaks; of a notebook the text of its cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"])
+    return " ".join(text.replace('"', " ").split())
+
+
+def boasts(text):
+    return [match[0] for match in BOAST.finditer(text)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_page_claims_more_than_the_history_shows(path):
+    chapter = [claim for claim in CLAIMS.values() if claim.chapter == path.stem]
+    concerned = chapter or CLAIMS.values()
+    if all(claim.order == "before" for claim in concerned):
+        return
+    text = prose(path)
+    # the ledger's page explains what its column may say
+    text = text.replace("written before the first result, with it, or after it", "")
+    assert boasts(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "by a criterion that was written down before the run: ✓ it holds",
+        "A claim has a criterion that was written before the run, a verdict",
+        "as claims, each with a criterion, before the first run.",
+        "Each was given a criterion before the run",
+        "its criterion was fixed in advance",
+        "all claims were preregistered",
+    ],
+)
+def test_a_boast_is_found(text):
+    assert boasts(text)
+
+
+def test_cards_boast_only_of_what_is_so():
+    for claim in CLAIMS.values():
+        words = cards.history_words(claim)
+        assert bool(boasts(words)) == (claim.order == "before"), claim.id
+    claim = dataclasses.replace(CLAIMS["adam-default"], order="before")
+    assert boasts(cards.history_words(claim))

@@ -30,7 +30,6 @@ __all__ = [
     "format_interval",
     "format_number",
     "history_words",
-    "seeds_words",
     "strip",
 ]
 
@@ -65,11 +64,6 @@ def format_interval(estimate: Any) -> str:
         return f"{value} (no interval)"
     low, high = format_number(estimate.low), format_number(estimate.high)
     return f"{value} [{low}, {high}]"
-
-
-def seeds_words(seeds: int) -> str:
-    """Return the number of seeds in words."""
-    return f"{seeds} seeds" if seeds else "exact, no seeds"
 
 
 def day_words(day: date) -> str:
@@ -127,7 +121,7 @@ def card(judgment: Judgment, tally: Tally) -> str:
         '<details style="margin-top:.4em"><summary style="cursor:pointer">'
         "What was measured, the criterion and its history</summary>"
         f"{_folded(judgment, tally)}</details>"
-        f"<small>{escape(claim.id)} · {seeds_words(judgment.seeds)} · "
+        f"<small>{escape(claim.id)} · {escape(judgment.design)} · "
         f"{escape(_source_words(claim.source))} · {escape(tally.words())}</small></div>"
     )
 
@@ -185,9 +179,8 @@ def _interval_words(estimate: Any) -> str:
     """Return an interval in words, at its own level."""
     if not np.isfinite([estimate.low, estimate.high]).all():
         return "too few for an interval"
-    level = getattr(estimate, "individual_level", 0.95)
     low, high = format_number(estimate.low), format_number(estimate.high)
-    return f"{100 * level:.3g}% interval {low} to {high}"
+    return f"{100 * estimate.individual_level:.3g}% interval {low} to {high}"
 
 
 def _condition(condition: Condition, effects: Mapping[str, Effect]) -> str:
@@ -236,18 +229,15 @@ def _data_words(data: str | None) -> str:
 
 def _intervals_words(judgment: Judgment) -> str:
     """Say what the intervals cover."""
-    designs = [
-        [text for part in ("design", "covers") if (text := getattr(one, part, ""))]
-        for one in judgment.estimates.values()
-    ]
-    told = dict.fromkeys(_sentence("; ".join(texts)) for texts in designs if texts)
-    if told:
-        return " ".join(told)
-    if not judgment.seeds:
-        return "None: the numbers are exact."
-    return (
-        f"95%, over the {judgment.seeds} seeds of this run. They cover what was drawn "
-        "anew from seed to seed, and nothing else, such as other data."
+    told = []
+    for name, estimate in judgment.estimates.items():
+        if judgment.claim.effects[name].statistic != "exact":
+            texts = [text for text in (estimate.design, estimate.covers) if text]
+            told.append(_sentence("; ".join(texts)) if texts else "")
+    return " ".join(dict.fromkeys(filter(None, told))) or (
+        "They cover what was drawn anew from run to run, and nothing else."
+        if told
+        else "None: the numbers are exact."
     )
 
 
@@ -318,7 +308,7 @@ def strip(judgment: Judgment) -> str:
         _group(judgment, scale, effects)
         for scale, effects in _by_scale(judgment.claim).items()
     ]
-    dots = "Points with their 95% intervals" if judgment.seeds else "Exact numbers"
+    dots = "Points with their intervals" if judgment.seeds else "Exact numbers"
     return (
         f'<div style="margin:.5em 0">{"".join(groups)}</div>'
         f"<small>{dots}; dotted: the borders that the criterion sets.</small>"

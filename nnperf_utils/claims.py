@@ -8,12 +8,11 @@ it.
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from nnperf_utils import cards
 from nnperf_utils.cards import format_interval, format_number
@@ -28,6 +27,7 @@ from nnperf_utils.catalog import (
 )
 from nnperf_utils.criterion import Condition
 from nnperf_utils.replications import load_replications, tally
+from nnperf_utils.statistics import Design, Estimate, design_of, estimate, intervals
 
 __all__ = [
     "EDGE",
@@ -51,19 +51,8 @@ EDGE = 1 / 20
 """A verdict that more of the resamples than this would turn sits on the edge."""
 
 _METADATA = "nnperf_claim"
-_CONFIDENCE = 0.95
-_REPLICATES = 9999  # of the bootstrap behind the interval that is shown
-_RESAMPLES = 1000  # of the seeds, to see whether the verdict turns
+_RESAMPLES = 1000  # of what was drawn at random, to see whether the verdict turns
 _INNER_REPLICATES = 1000  # of the bootstrap within each of those
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An effect's estimate and the ends of its 95% interval: numbers, or arrays."""
-
-    value: Any
-    low: Any
-    high: Any
 
 
 @dataclass(frozen=True)
@@ -75,12 +64,14 @@ class Judgment:
     claim : Claim
     estimates : mapping of str to Estimate
     seeds : int
-        Number of seeds that the run had; 0 where every effect is exact.
+        Number of runs that the verdict rests on; 0 where every effect is exact.
     verdict : str
         ``"holds"``, ``"holds in part"`` or ``"fails"``.
     flips : float or None
-        Share of the resamples of the seeds that get another verdict; ``None`` without
-        seeds.
+        Share of the resamples that get another verdict; ``None`` where every effect is
+        exact.
+    design : str
+        What was drawn at random, in words.
     """
 
     claim: Claim
@@ -88,6 +79,7 @@ class Judgment:
     seeds: int
     verdict: str
     flips: float | None
+    design: str
 
     def evidence(self) -> dict[str, Any]:
         """Return the judgment as plain data, as it is left in the notebook."""
@@ -97,7 +89,12 @@ class Judgment:
             "seeds": self.seeds,
             "flips": self.flips,
             "effects": {
-                name: {"value": one.value, "low": one.low, "high": one.high}
+                name: {
+                    "value": one.value,
+                    "low": one.low,
+                    "high": one.high,
+                    "design": one.design,
+                }
                 for name, one in self.estimates.items()
             },
         }
@@ -118,7 +115,7 @@ class Judgment:
 
     def __str__(self) -> str:
         """Return the judgment as plain text."""
-        lines = [f"{self.claim.id}: {self.verdict} ({cards.seeds_words(self.seeds)})"]
+        lines = [f"{self.claim.id}: {self.verdict} ({self.design})"]
         lines += [
             f"  {name} = {format_interval(estimate)}"
             for name, estimate in self.estimates.items()
@@ -148,8 +145,8 @@ class Judgment:
             notes.append(f"The verdict of the text rests on {self.claim.seeds} seeds.")
         if self.flips is not None and self.flips > EDGE:
             notes.append(
-                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples of the "
-                "seeds get another verdict."
+                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples get "
+                "another verdict."
             )
         return notes
 
@@ -160,7 +157,9 @@ class Judgment:
         return data, {_METADATA: self.evidence()}
 
 
-def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgment:
+def judge(
+    claim_id: str, /, **effects: Estimate | pd.Series | np.ndarray | float
+) -> Judgment:
     """Judge a claim of ``claims/`` by its criterion.
 
     Parameters
@@ -168,9 +167,11 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     claim_id : str
         The claim's id.
     **effects
-        One argument for each effect that the claim lists. A pandas Series with one
-        number for each seed (the index), or an array of them in the order of the seeds;
-        true or false for a share; a single number for an exact effect.
+        One argument for each effect that the claim lists: an
+        :class:`~nnperf_utils.statistics.Estimate`, taken as it is; a pandas Series with
+        one number for each run, its index the split or the seed or both (see
+        :func:`nnperf_utils.statistics.design_of`); an array of numbers in the order of
+        the seeds; true or false for a share; a single number for an exact effect.
 
     Returns
     -------
@@ -180,28 +181,21 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     Raises
     ------
     TypeError, ValueError
-        If the claim or an effect is unknown or missing, or an effect is not made of
-        finite numbers, one for each of the same seeds.
+        If the claim or an effect is unknown or missing, an effect is not made of finite
+        numbers, or of too few for an interval, or an estimate is of another statistic
+        than the claim's.
 
     Notes
     -----
-    Medians and means get percentile bootstrap intervals over the seeds, at the expanded
-    level that makes up for few seeds [1]_. Shares get Wilson's interval [2]_, since the
-    bootstrap of twenty times *true* would claim to be certain.
+    Intervals are those of :func:`nnperf_utils.statistics.estimate`.
 
-    Whether the verdict sits on the edge is seen by judging 1,000 resamples of the
-    seeds, with intervals of their own. All effects of a claim take part with the same
-    seeds, as they belong together. A resample differs from the run as much as another
-    run would, and loses some seeds besides, so the share of turned verdicts errs on the
+    Whether the verdict sits on the edge is seen by judging 1,000 resamples, with
+    intervals of their own. What was drawn at random is drawn again as it was: seeds;
+    whole splits; or splits and seeds, where they are crossed. Effects that were
+    measured on the same runs take part with the same draws, as they belong together;
+    others are drawn independently. A resample differs from the run as much as another
+    run would, and loses some draws besides, so the share of turned verdicts errs on the
     high side.
-
-    References
-    ----------
-    .. [1] T. C. Hesterberg (2015). What teachers should know about the bootstrap. The
-       American Statistician 69(4), 371-386.
-    .. [2] E. B. Wilson (1927). Probable inference, the law of succession, and
-       statistical inference. Journal of the American Statistical Association 22(158),
-       209-212.
     """
     claims = load_claims().claims
     if claim_id not in claims:
@@ -269,28 +263,24 @@ def _judge(claim: Claim, given: Mapping[str, Any]) -> Judgment:
             )
             + "."
         )
-    exact = {
-        name: _exact(f"effect {name} of claim {claim.id}", given[name])
-        for name, effect in claim.effects.items()
-        if effect.statistic == "exact"
-    }
-    samples = _samples(claim, given)
-    seeds = len(samples)
-
-    rng = np.random.default_rng(0)
-    picks = rng.integers(seeds, size=(_REPLICATES, seeds)) if seeds else None
-    estimates = {}
+    estimates, designs = {}, {}
     for name, effect in claim.effects.items():
-        if name in exact:
-            estimates[name] = Estimate(exact[name], exact[name], exact[name])
+        what = f"effect {name} of claim {claim.id}"
+        if effect.statistic == "exact":
+            value = _exact(what, given[name])
+            estimates[name] = Estimate(value, value, value, "exact", design="exact")
         else:
-            # one row is one sample of seeds
-            row = _estimate(samples[name].to_numpy()[None], effect.statistic, picks)
-            ends = (row.value, row.low, row.high)
-            estimates[name] = Estimate(*(float(end[0]) for end in ends))
+            estimates[name] = _estimate(what, given[name], effect.statistic)
+            designs[name] = design_of(estimates[name].values)
     verdict = str(_verdict(claim, estimates))
-    flips = _flips(claim, samples, exact, verdict, rng) if seeds else None
-    return Judgment(claim, estimates, seeds, verdict, flips)
+    if not designs:
+        return Judgment(claim, estimates, 0, verdict, None, "exact, no seeds")
+    groups = _groups(claim, designs)
+    flips = _flips(claim, estimates, groups, verdict)
+    seeds = sum(len(design.index) for design, _ in groups)
+    return Judgment(
+        claim, estimates, seeds, verdict, flips, _design(claim, groups, estimates)
+    )
 
 
 def _exact(what: str, value: Any) -> float:
@@ -306,85 +296,74 @@ def _exact(what: str, value: Any) -> float:
     return value
 
 
-def _samples(claim: Claim, given: Mapping[str, Any]) -> pd.DataFrame:
-    """Return what was measured for each seed: one row a seed, one column an effect."""
-    columns: dict[str, pd.Series] = {}
-    for name, effect in claim.effects.items():
-        if effect.statistic == "exact":
-            continue
-        what = f"effect {name} of claim {claim.id}"
-        if np.ndim(given[name]) != 1:
+def _estimate(what: str, given: Any, statistic: str) -> Estimate:
+    """Return an estimate as it is, or make one of the numbers of an effect."""
+    if isinstance(given, Estimate):
+        found = given
+        if found.statistic != statistic:
+            raise ValueError(
+                f"{what} is a {statistic}; got an estimate of a {found.statistic}."
+            )
+        if found.values is None:
+            raise ValueError(f"{what} is an estimate without the numbers behind it.")
+    else:
+        if np.ndim(given) != 1:
             raise TypeError(
                 f"{what} needs one number for each seed, as a Series or an array with "
-                f"one axis; got {_described(given[name])}."
+                f"one axis; got {_described(given)}."
             )
+        values = pd.Series(given)
+        plain = values.index.nlevels == 1 and values.index.name != "split"
+        if plain:
+            values = values.rename_axis("seed")
         try:
-            column = pd.Series(given[name]).astype(float)
-        except (TypeError, ValueError):
-            raise TypeError(f"{what} holds something else than numbers.") from None
-        if column.index.has_duplicates:
-            twice = column.index[column.index.duplicated()][0]
-            raise ValueError(f"{what} has more than one number for seed {twice}.")
-        if len(column) < 2:
-            raise ValueError(f"{what} needs two seeds or more; got {len(column)}.")
-        column = column.sort_index()
-        lost = column.index[~np.isfinite(column)]
-        if len(lost):
-            raise ValueError(
-                f"{what} has no finite number for seed {', '.join(map(str, lost))}; "
-                "decide what a run that diverged counts as."
-            )
-        if effect.statistic == "share" and not column.isin([0, 1]).all():
-            raise ValueError(f"{what} is a share of seeds: expected true or false.")
-        first = next(iter(columns.items()), None)
-        if first and not first[1].index.equals(column.index):
-            raise ValueError(
-                f"effects {first[0]} and {name} of claim {claim.id} were not measured "
-                "with the same seeds, so they cannot be judged together."
-            )
-        columns[name] = column
-    return pd.DataFrame(columns)
+            found = estimate(values, statistic)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {error}") from None
+        if plain and np.isfinite(found.low):
+            # whether all were on one split is not known
+            found = replace(found, design=f"{len(values)} seeds", covers="")
+    if not np.isfinite([found.low, found.high]).all():
+        raise ValueError(f"{what} has {found.covers}.")
+    return found
 
 
-def _estimate(samples: np.ndarray, statistic: str, picks: np.ndarray) -> Estimate:
-    """Estimate an effect from each of many samples at once.
+def _groups(
+    claim: Claim, designs: Mapping[str, Design]
+) -> list[tuple[Design, list[str]]]:
+    """Return the designs that differ, each with the effects that share it."""
+    groups: list[tuple[Design, list[str]]] = []
+    for name, design in designs.items():
+        for other, names in groups:
+            if other.index.equals(design.index) and other.crossed == design.crossed:
+                names.append(name)
+                break
+            alike = list(other.index.names) == list(design.index.names) == ["seed"]
+            if alike and len(other.index.intersection(design.index)):
+                raise ValueError(
+                    f"effects {names[0]} and {name} of claim {claim.id} were not "
+                    "measured with the same seeds, so they cannot be judged together."
+                )
+        else:
+            groups.append((design, [name]))
+    return groups
 
-    Parameters
-    ----------
-    samples : numpy.ndarray of shape (m, n)
-        One sample of n seeds a row.
-    statistic : {"median", "mean", "share"}
-    picks : numpy.ndarray of int, shape (replicates, n)
-        Which members of a sample each bootstrap replicate takes.
 
-    Returns
-    -------
-    Estimate
-        Arrays of shape (m,).
-    """
-    n = samples.shape[1]
-    if statistic == "share":
-        hits = samples.sum(axis=1).astype(int)
-        ends = [
-            stats.binomtest(k, n).proportion_ci(_CONFIDENCE, method="wilson")
-            for k in range(n + 1)
-        ]
-        low, high = np.asarray(ends)[hits].T
-        return Estimate(hits / n, low, high)
-    if statistic == "median":
-        # the median of a replicate depends on its middle ranks alone
-        middle = np.sort(picks, axis=1)[:, [(n - 1) // 2, n // 2]]
-        replicates = np.sort(samples, axis=1)[:, middle].mean(axis=-1)
-        value = np.median(samples, axis=1)
-    else:
-        counts = (picks[:, :, None] == np.arange(n)).sum(axis=1)
-        replicates = samples @ counts.T / n
-        value = samples.mean(axis=1)
-    # Hesterberg's expanded level, see `judge`
-    quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1)
-    tail = stats.norm.cdf(-np.sqrt(n / (n - 1)) * quantile)
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=1)
-    return Estimate(value, low, high)
+def _design(
+    claim: Claim,
+    groups: list[tuple[Design, list[str]]],
+    estimates: Mapping[str, Estimate],
+) -> str:
+    """Return in words what was drawn at random."""
+    words = {}
+    for _, names in groups:
+        words.setdefault(estimates[names[0]].design, []).extend(names)
+    if len(words) == 1:
+        return next(iter(words))
+    return "; ".join(
+        f"{', '.join(f'“{claim.effects[name].label}”' for name in names)}: {design}"
+        for design, names in words.items()
+    )
 
 
 def _verdict(
@@ -409,20 +388,28 @@ def _verdict(
 
 def _flips(
     claim: Claim,
-    samples: pd.DataFrame,
-    exact: Mapping[str, float],
+    estimates: Mapping[str, Estimate],
+    groups: list[tuple[Design, list[str]]],
     verdict: str,
-    rng: np.random.Generator,
 ) -> float:
-    """Return the share of resamples of the seeds that get another verdict."""
-    seeds = len(samples)
-    rows = rng.integers(seeds, size=(_RESAMPLES, seeds))
-    picks = rng.integers(seeds, size=(_INNER_REPLICATES, seeds))
-    estimates = {name: Estimate(value, value, value) for name, value in exact.items()}
-    for name in samples:
-        statistic = claim.effects[name].statistic
-        estimates[name] = _estimate(samples[name].to_numpy()[rows], statistic, picks)
-    verdicts = np.broadcast_to(_verdict(claim, estimates), _RESAMPLES)
+    """Return the share of resamples that get another verdict."""
+    resampled = dict(estimates)
+    for number, (design, names) in enumerate(groups):
+        rng = np.random.default_rng(number)
+        design.picks(rng)  # the first draws are those behind the interval that is shown
+        rows, columns = design.resample(rng, _RESAMPLES)
+        picks = design.picks(rng, _INNER_REPLICATES)
+        for name in names:
+            one = estimates[name]
+            ends = intervals(
+                design.array(one.values)[rows, columns],
+                one.statistic,
+                crossed=design.crossed,
+                confidence_level=one.individual_level,
+                picks=picks,
+            )
+            resampled[name] = Estimate(*ends)
+    verdicts = np.broadcast_to(_verdict(claim, resampled), _RESAMPLES)
     return float(np.mean(verdicts != verdict))
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 import site_checks as checks
@@ -35,7 +34,8 @@ def judgment(claim, **changes):
         near = 0 if effect.statistic == "exact" else abs(value) / 3
         estimates[effect.name] = Estimate(value, value - near, value + near)
     verdict = claim.verdict or "holds"
-    given = {"seeds": claim.seeds, "verdict": verdict, "flips": None} | changes
+    given = {"seeds": claim.seeds, "verdict": verdict, "flips": None}
+    given |= {"design": f"{claim.seeds} seeds" if claim.seeds else "exact"} | changes
     return Judgment(claim, given.pop("estimates", estimates), **given)
 
 
@@ -160,11 +160,11 @@ def test_an_estimate_without_an_interval_is_a_point():
 
 
 def test_an_estimate_says_itself_what_its_interval_covers():
-    estimate = SimpleNamespace(
-        value=0.02,
-        low=0.01,
-        high=0.03,
-        individual_level=0.994,
+    estimate = Estimate(
+        0.02,
+        0.01,
+        0.03,
+        comparisons=8,
         design="4 splits × 5 seeds",
         covers="covers both",
     )

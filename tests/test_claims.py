@@ -1,5 +1,3 @@
-import dataclasses
-import itertools
 import json
 import subprocess
 import sys
@@ -21,7 +19,7 @@ from nnperf_utils import catalog as entries
 from nnperf_utils import claims
 from nnperf_utils.claims import Estimate, format_number, judge, load_claims
 from nnperf_utils.criterion import parse
-from nnperf_utils.statistics import interval
+from nnperf_utils.statistics import estimate, interval, intervals
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
@@ -124,12 +122,16 @@ _conditions = st.recursive(
 )
 
 
+def ends(estimate):
+    return estimate.value, estimate.low, estimate.high
+
+
 class Number(float):
     """A number with parts, for Python's own evaluation."""
 
     def __new__(cls, estimate):
         number = super().__new__(cls, estimate.value)
-        number.value, number.low, number.high = dataclasses.astuple(estimate)
+        number.value, number.low, number.high = ends(estimate)
         return number
 
 
@@ -142,7 +144,7 @@ def test_condition_means_what_python_means(text):
     assert condition.words()
     # many at once give the same answer each time
     many = {
-        name: Estimate(*(np.full(3, end) for end in dataclasses.astuple(one)))
+        name: Estimate(*(np.full(3, end) for end in ends(one)))
         for name, one in EFFECTS.items()
     }
     assert np.broadcast_to(condition(many), 3).tolist() == [expected] * 3
@@ -350,42 +352,31 @@ def test_verdict_follows_the_criterion(catalog, center, verdict):
 def test_interval_is_the_percentile_bootstrap_of_the_course():
     rng = np.random.default_rng(3)
     values = np.exp(rng.normal(size=20))
-    picks = rng.integers(20, size=(9999, 20))
     for name, statistic in (("median", np.median), ("mean", np.mean)):
-        got = claims._estimate(values[None], name, picks)
-        assert got.value[0] == pytest.approx(statistic(values))
+        got = estimate(seeds(values), name)
+        assert got.value == pytest.approx(statistic(values))
         # medians jump from value to value, so the level is what has a tolerance
         (inner_low, inner_high), (outer_low, outer_high) = (
             interval(values, statistic, confidence_level=level, method="percentile")
             for level in (0.94, 0.96)
         )
-        assert outer_low <= got.low[0] <= inner_low
-        assert inner_high <= got.high[0] <= outer_high
+        assert outer_low <= got.low <= inner_low
+        assert inner_high <= got.high <= outer_high
 
 
-def test_many_samples_at_once_are_estimated_as_each_alone():
+@pytest.mark.parametrize("crossed", [False, True])
+@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("statistic", ["mean", "median", "share"])
+def test_many_samples_at_once_are_estimated_as_each_alone(crossed, size, statistic):
     rng = np.random.default_rng(4)
-    samples, picks = rng.normal(size=(5, 9)), rng.integers(9, size=(300, 9))
-    for statistic, data in itertools.chain(
-        ((name, samples) for name in ("median", "mean")), [("share", samples > 0)]
-    ):
-        together = claims._estimate(data.astype(float), statistic, picks)
-        for row, one in enumerate(data.astype(float)):
-            alone = claims._estimate(one[None], statistic, picks)
-            for end in ("value", "low", "high"):
-                assert getattr(together, end)[row] == pytest.approx(
-                    getattr(alone, end)[0], rel=1e-12
-                )
-
-
-def test_median_interval_covers_the_true_median():
-    # 2000 samples of a skewed distribution: 95% within what chance allows
-    rng = np.random.default_rng(5)
-    got = claims._estimate(
-        rng.exponential(size=(2000, 20)), "median", rng.integers(20, size=(1000, 20))
-    )
-    covered = np.mean((got.low < np.log(2)) & (np.log(2) < got.high))
-    assert 0.92 < covered < 0.98
+    samples, picks = rng.normal(size=(5, 11, size)), rng.integers(11, size=(300, 11))
+    samples = (samples > 0).astype(float) if statistic == "share" else samples
+    options = {"crossed": crossed, "picks": picks}
+    together = intervals(samples, statistic, **options)
+    for row, one in enumerate(samples):
+        alone = intervals(one[None], statistic, **options)
+        for end, own in zip(together, alone, strict=True):
+            assert end[row] == pytest.approx(own[0], rel=1e-12, nan_ok=True)
 
 
 def test_twenty_times_true_is_not_certainty(catalog):
@@ -393,7 +384,7 @@ def test_twenty_times_true_is_not_certainty(catalog):
     estimate = judge("one-claim", x=seeds([True] * 20)).estimates["x"]
     wilson = stats.binomtest(20, 20).proportion_ci(method="wilson")
     assert (estimate.value, estimate.low) == (1, pytest.approx(wilson.low))
-    with pytest.raises(ValueError, match="expected true or false"):
+    with pytest.raises(ValueError, match="must be true or false"):
         judge("one-claim", x=around(0.5))
 
 
@@ -402,7 +393,8 @@ def test_exact_effects_have_neither_seeds_nor_interval(catalog):
     catalog(changed(effects=effects, seeds=None))
     judgment = judge("one-claim", x=np.float32(0.75))
     assert (judgment.verdict, judgment.seeds, judgment.flips) == ("holds", 0, None)
-    assert judgment.estimates["x"] == Estimate(0.75, 0.75, 0.75)
+    assert ends(judgment.estimates["x"]) == (0.75, 0.75, 0.75)
+    assert judgment.design == "exact, no seeds"
     for wrong in ([0.75], "0.75", None):
         with pytest.raises(TypeError, match="a single number"):
             judge("one-claim", x=wrong)
@@ -439,7 +431,23 @@ def test_a_criterion_that_contradicts_itself_is_refused(catalog):
         ({"x": 0.7}, TypeError, "one number for each seed"),
         ({"x": np.ones((2, 3))}, TypeError, "one number for each seed"),
         ({"x": ["a", "b"]}, TypeError, "something else than numbers"),
-        ({"x": [0.7]}, ValueError, "two seeds or more"),
+        ({"x": [0.7]}, ValueError, "no interval: 1 independent draw is too few"),
+        ({"x": np.ones(5)}, ValueError, "too few for one of a median, it takes 6"),
+        (
+            {"x": pd.Series(np.ones(4), pd.MultiIndex.from_product([[0, 1]] * 2))},
+            ValueError,
+            "effect x of claim one-claim: the index of values must have the levels",
+        ),
+        (
+            {"x": estimate(around(1), "mean")},
+            ValueError,
+            "x of claim one-claim is a median; got an estimate of a mean",
+        ),
+        (
+            {"x": Estimate(1.0, 0.5, 2.0, "median")},
+            ValueError,
+            "without the numbers behind it",
+        ),
         ({"x": [0.7, np.nan, np.inf]}, ValueError, "no finite number for seed 1, 2"),
         (
             {"x": pd.Series([1.0, 2.0], index=[4, 4])},
@@ -497,17 +505,119 @@ def test_flips_agree_with_judging_each_resample(catalog):
     rng = np.random.default_rng(7)
     x, y = rng.normal(0.9, 1, 20), rng.normal(0, 1, 20)
     judgment = judge("one-claim", x=x, y=y)
-    picks = rng.integers(20, size=(1000, 20))
     turned = []
     for _ in range(400):
         rows = rng.integers(20, size=20)
         estimates = {
-            "x": claims._estimate(x[rows][None], "mean", picks),
-            "y": claims._estimate(y[rows][None], "median", picks),
+            "x": estimate(seeds(x[rows]), "mean"),
+            "y": estimate(seeds(y[rows]), "median"),
         }
-        turned.append(claims._verdict(claim, estimates)[0] != judgment.verdict)
+        turned.append(claims._verdict(claim, estimates) != judgment.verdict)
     assert 0.1 < judgment.flips < 0.9
     assert np.mean(turned) == pytest.approx(judgment.flips, abs=0.1)
+
+
+# --- designs -------------------------------------------------------------------------
+
+MEAN = {"x": {"measures": "m", "statistic": "mean"}}
+
+
+def by_split(values, first=0):
+    """Numbers of shape (splits, seeds), each split with seeds of its own."""
+    k, r = values.shape
+    index = pd.MultiIndex.from_arrays(
+        [np.repeat(np.arange(k), r) + first, np.arange(k * r) + first * r],
+        names=["split", "seed"],
+    )
+    return pd.Series(values.ravel(), index)
+
+
+def test_an_estimate_is_judged_as_it_is(catalog):
+    catalog(changed(effects=MEAN))
+    rng = np.random.default_rng(0)
+    given = estimate(by_split(rng.normal(1, 0.1, (10, 2))), comparisons=8)
+    judgment = judge("one-claim", x=given)
+    assert judgment.estimates["x"] is given
+    assert judgment.verdict == "holds"
+    assert judgment.seeds == 20
+    assert judgment.design == "10 splits × 2 seeds each"
+    assert "10 splits × 2 seeds each" in str(judgment)
+    kept = judgment.evidence()["effects"]["x"]
+    assert kept["design"] == "10 splits × 2 seeds each"
+    assert ends(Estimate(**kept)) == ends(given)
+    # the card does not call a wider interval one of 95%
+    html = DisplayFormatter().format(judgment)[0]["text/html"]
+    assert "99.4%" in html
+    assert "10 splits × 2 seeds each" in html
+
+
+def test_a_series_with_splits_is_judged_by_its_design(catalog):
+    catalog(changed(effects=MEAN))
+    values = by_split(np.random.default_rng(0).normal(1, 0.1, (10, 2)))
+    assert judge("one-claim", x=values).estimates["x"] == estimate(values)
+    # an index of splits alone, or of anything else, is one number for each
+    splits = around(0.9).rename_axis("split")
+    assert judge("one-claim", x=splits).design == "20 splits, one run on each"
+    assert judge("one-claim", x=around(0.9).rename_axis("run")).design == "20 seeds"
+
+
+def flips_of_a_loop(claim, values, statistic, verdict, draw, times=300):
+    """Judge one resample after the other."""
+    rng = np.random.default_rng(8)
+    turned = 0
+    for _ in range(times):
+        found = estimate(draw(rng, values), statistic)
+        turned += claims._verdict(claim, {"x": found}) != verdict
+    return turned / times
+
+
+def draw_splits(rng, values):
+    rows = values.to_numpy().reshape(8, 4)[rng.integers(8, size=8)]
+    return by_split(rows)
+
+
+def draw_both(rng, values):
+    array = values.to_numpy().reshape(8, 4)
+    rows, columns = rng.integers(8, size=8), rng.integers(4, size=4)
+    return pd.Series(array[rows][:, columns].ravel(), values.index)
+
+
+@pytest.mark.parametrize("draw", [draw_splits, draw_both])
+def test_flips_draw_what_was_drawn(catalog, draw):
+    path = catalog(changed(effects=MEAN))
+    claim = load_claims(path).claims["one-claim"]
+    rng = np.random.default_rng(2)
+    array = rng.normal(size=(8, 1)) + 0.1 * rng.normal(size=(8, 4))
+    values = by_split(array)
+    if draw is draw_both:
+        values.index = pd.MultiIndex.from_product(
+            [range(8), range(4)], names=["split", "seed"]
+        )
+    # one end on the border
+    values += 0.5 - estimate(values).low
+    judgment = judge("one-claim", x=values)
+    expected = flips_of_a_loop(claim, values, "mean", judgment.verdict, draw)
+    assert judgment.flips == pytest.approx(expected, abs=0.1)
+    assert 0.2 < judgment.flips < 0.8
+    # 32 independent runs would hardly turn
+    assert judgment.flips > judge("one-claim", x=values.to_numpy()).flips + 0.1
+
+
+def test_effects_on_the_same_runs_are_drawn_together_and_others_are_not(catalog):
+    effects = {name: MEAN["x"] for name in "xy"}
+    criterion = {"holds": "x > y - 0.001", "fails": "x < y - 1"}
+    catalog(changed(effects=effects, criterion=criterion))
+    values = np.random.default_rng(0).normal(size=(10, 2))
+    same = judge("one-claim", x=by_split(values), y=by_split(values))
+    assert (same.flips, same.seeds) == (0, 20)
+    # another table: splits of its own
+    other = judge("one-claim", x=by_split(values), y=by_split(values, first=10))
+    assert other.flips > 0.2
+    assert other.seeds == 40
+    assert other.design == "10 splits × 2 seeds each"
+    mixed = judge("one-claim", x=by_split(values), y=around(0))
+    assert mixed.design == "“x”: 10 splits × 2 seeds each; “y”: 20 seeds"
+    assert mixed.seeds == 40
 
 
 # --- what is shown and left behind ---------------------------------------------------

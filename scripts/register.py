@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import re
 import subprocess
 import sys
@@ -37,7 +36,6 @@ def git(root: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env=os.environ | {"TZ": "UTC"},
     )
     return done.stdout if done.returncode == 0 else ""
 
@@ -98,7 +96,7 @@ def read_past(root: Path) -> Past:
         root,
         "log",
         *("--reverse", "--topo-order", "--no-merges", "--unified=0", "-p"),
-        *("--format=commit %H %ad", "--date=format-local:%Y-%m-%d", "--", *paths),
+        *("--format=commit %H %ad", "--date=format:%Y-%m-%d", "--", *paths),
     )
     commit = path = None
     for line in log.splitlines():
@@ -131,7 +129,7 @@ def _first_verdict(root: Path, name: str, begin: Commit, path: str) -> Commit | 
         root,
         "log",
         *("--reverse", "--topo-order", "--format=%H %ad"),
-        *("--date=format-local:%Y-%m-%d", span, "--", "claims/"),
+        *("--date=format:%Y-%m-%d", span, "--", "claims/"),
     )
     for line in log.splitlines():
         commit, day = line.split()

@@ -16,7 +16,7 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 # Each of these runs alone in this clone; a second one waits until the first has ended.
-ALONE := book test lint format bench pdf adopt colab chapter upgrade clean distclean setup
+ALONE := book test lint format bench pdf adopt register colab chapter upgrade clean distclean setup
 
 .DEFAULT_GOAL := help
 .PHONY: help serve $(ALONE)
@@ -70,6 +70,9 @@ pdf: book  ## print the whole course: _build/course.pdf
 
 adopt: setup  ## set the repository's address: make adopt REPO=https://github.com/…
 	@$(PY) scripts/adopt.py $(if $(filter undefined,$(origin REPO)),,"$(REPO)")
+
+register: setup  ## register a new or revised claim: make register CLAIM=its-id
+	@$(PY) scripts/register.py $(if $(WORDING),--wording) $(CLAIM)
 
 colab: setup  ## run every chapter alone, with nothing but the package (minutes)
 	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from scipy import stats
 
+from nnperf_utils import catalog as entries
 from nnperf_utils import claims
 from nnperf_utils.claims import Estimate, format_number, judge, load_claims
 from nnperf_utils.criterion import parse
@@ -33,6 +35,14 @@ ENTRY = {
     "condition": "on Sundays",
     "verdict": "holds",
 }
+DAY = date(2026, 11, 21)
+REVISION = {
+    "date": DAY,
+    "what": "The border moves.",
+    "why": "It was too low.",
+    "result_known": True,
+    "verdict_before": None,
+}
 CONTENT = {
     "scales": {"ratio": {"label": "a ratio", "axis": "log"}},
     "claims": [ENTRY],
@@ -50,7 +60,7 @@ def catalog(tmp_path, monkeypatch):
     """Let `judge` read the claims that the test gives."""
     folder = tmp_path / "claims"
     folder.mkdir()
-    monkeypatch.setattr(claims, "_default_folder", lambda: folder)
+    monkeypatch.setattr(entries, "claims_folder", lambda: folder)
 
     def write(content):
         for name, key in (("scales", "scales"), ("03_vanishing_gradients", "claims")):
@@ -125,6 +135,7 @@ class Number(float):
         return number
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(_conditions.filter(lambda text: len(text) <= 500))
 def test_condition_means_what_python_means(text):
     expected = eval(text, {name: Number(one) for name, one in EFFECTS.items()})
@@ -139,6 +150,7 @@ def test_condition_means_what_python_means(text):
     assert np.broadcast_to(condition(many), 3).tolist() == [expected] * 3
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_one_sentence(text):
     try:
@@ -210,6 +222,16 @@ def test_words(text, words):
     assert parse(text, EFFECTS).words() == words
 
 
+def test_parts_are_told_apart_and_effects_by_other_names():
+    word, parts = parse("x.low > 1 and (y < 2 or y > 3)", EFFECTS).parts({"x": "an x"})
+    assert (word, parts) == (
+        "and",
+        ["an x is wholly above 1", "y is below 2 or y is above 3"],
+    )
+    assert parse("x > 1", EFFECTS).parts() == ("and", ["x is above 1"])
+    assert parse("x > 1 or y > 1", EFFECTS).parts()[0] == "or"
+
+
 def test_borders_are_the_numbers_that_an_effect_is_compared_with():
     condition = parse("0.1 < x.low < 2 * 5 or y > x or y < -1", EFFECTS)
     assert condition.borders() == {"x": {0.1, 10.0}, "y": {-1.0}}
@@ -241,7 +263,38 @@ def test_the_courses_own_claims_are_valid():
             changed(verdict="maybe"),
             "verdict of claim one-claim is 'maybe'; expected one",
         ),
-        (changed(verdict=None), "has no verdict"),
+        (
+            changed(effects={"x": {"measures": "m"}, "y": {"measures": "m"}}),
+            "effect y of claim one-claim does not enter the criterion",
+        ),
+        (
+            changed(effects={"x": {"measures": "m", "role": "also"}}),
+            "effect x of claim one-claim enters the criterion",
+        ),
+        (changed(short="one two three four five six seven eight nine"), "has 9 words"),
+        (changed(order="earlier"), "order of claim one-claim is 'earlier'"),
+        (changed(registered="today"), "registered of .* expected a day such as"),
+        (changed(revisions={"date": DAY}), "must be a list"),
+        (changed(revisions=[REVISION]), "must be registered before it is revised"),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"date": date(2026, 1, 1)}]),
+            "must follow each other in time",
+        ),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"result_known": "no"}]),
+            "result_known of revision 1 of claim one-claim is 'no'",
+        ),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"verdict_before": "no"}]),
+            "verdict_before of revision 1 of claim one-claim is 'no'",
+        ),
+        (
+            changed(
+                registered=DAY,
+                revisions=[REVISION | {"criterion": {"holds": "z > 1", "fails": "x"}}],
+            ),
+            "criterion of revision 1 of claim one-claim, holds: .*'z' is not among",
+        ),
         (changed(verdict="holds in part", condition=None), "no condition"),
         (changed(colour="red"), "unknown key colour"),
         (changed(seeds=None), "seeds of claim one-claim is None"),
@@ -417,7 +470,8 @@ def test_unknown_claim_gets_a_suggestion():
 
 
 def test_effects_of_one_claim_share_their_seeds(catalog):
-    catalog(changed(effects={"x": {"measures": "m"}, "y": {"measures": "m"}}))
+    effects = {"x": {"measures": "m"}, "y": {"measures": "m", "role": "also"}}
+    catalog(changed(effects=effects))
     with pytest.raises(ValueError, match="same seeds"):
         judge("one-claim", x=around(1), y=around(1, n=19))
 
@@ -562,7 +616,7 @@ def test_effects_on_the_same_runs_are_drawn_together_and_others_are_not(catalog)
     assert other.seeds == 40
     assert other.design == "10 splits × 2 seeds each"
     mixed = judge("one-claim", x=by_split(values), y=around(0))
-    assert mixed.design == "x: 10 splits × 2 seeds each; y: 20 seeds"
+    assert mixed.design == "“x”: 10 splits × 2 seeds each; “y”: 20 seeds"
     assert mixed.seeds == 40
 
 
@@ -599,7 +653,7 @@ def test_a_notebook_shows_a_card_and_keeps_the_evidence(catalog):
     assert not {"script", "style", "b-thing"} & {tag for tag, _ in page.seen}
     assert "✓ Holds." in page.text
     assert "Some <b>thing</b> is above one half." in page.text
-    assert "Holds if x is wholly above 0.5." in page.text
+    assert "It holds if “x” is wholly above 0.5." in page.text
     assert "20 seeds" in page.text
     assert data["text/plain"].startswith("one-claim: holds (20 seeds)")
     # what the file of a notebook can hold
@@ -621,6 +675,35 @@ def test_the_card_says_what_differs_from_the_text(catalog):
     assert "disagrees with the text, which argues from “holds”" in text
     assert "rests on 20 seeds" in text
     assert "8 seeds" in text
+
+
+def test_the_verdict_by_an_earlier_criterion_is_told(catalog):
+    earlier = {"criterion": {"holds": "x.low > 0.9", "fails": "x.high < 0.1"}}
+    revisions = [REVISION, REVISION | earlier]
+    catalog(changed(registered=DAY, order="together", revisions=revisions))
+    judgment = judge("one-claim", x=around(0.8))
+    assert (judgment.verdict, judgment.earlier()) == ("holds", {1: "holds in part"})
+    told = "By the criterion before the revision of 21 November 2026: ◐ holds in part."
+    assert told in str(judgment)
+    # where both say the same there is nothing to tell
+    agreed = judge("one-claim", x=around(1.5))
+    assert agreed.earlier() == {1: "holds"}
+    assert "By the criterion" not in str(agreed)
+
+
+def test_a_claim_is_quoted_beside_its_mark(catalog):
+    catalog(changed(short="a half is passed"))
+    quoted = claims.kept(judge("one-claim", x=around(0.2)))
+    assert quoted == "[“a half is passed”\N{NO-BREAK SPACE}✗](#claim-one-claim)"
+    catalog(CONTENT)
+    quoted = claims.kept(judge("one-claim", x=around(0.9)))
+    assert quoted.startswith("[“Some <b>thing</b> is above one half”")
+
+
+def test_a_claim_may_be_registered_before_it_has_a_verdict(catalog):
+    catalog(changed(verdict=None))
+    assert load_claims().claims["one-claim"].verdict is None
+    assert "not argue from a verdict yet" in str(judge("one-claim", x=around(1)))
 
 
 @pytest.mark.parametrize(
@@ -662,8 +745,9 @@ def test_picture_shows_the_effects_that_share_a_scale(catalog):
     effects = {
         "first_thing": {"measures": "m", "scale": "ratio"},
         "second": {"measures": "m", "scale": "ratio"},
-        "other": {"measures": "m"},
+        "other": {"measures": "m", "role": "also"},
     }
+    effects["second"]["role"] = "also"
     criterion = {"holds": "first_thing.low > 0.5", "fails": "first_thing.high < 0.5"}
     content = load_claims(catalog(changed(effects=effects, criterion=criterion)))
     given = dict.fromkeys(effects, around(0.9))

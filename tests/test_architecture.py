@@ -21,9 +21,10 @@ LAYERS = [
     {"engine.workers"},
     {"replicas", "checks", "design"},
     {"comparison"},
-    {"replications", "history"},
+    {"catalog", "replications"},
+    {"history", "cards"},
     {"claims"},
-    {"cards"},
+    {"surrogate"},
     {"labs"},
     {"exercises.base"},
     {"exercises"},  # one module a chapter, none of which knows another

@@ -21,8 +21,9 @@ LAYERS = [
     {"engine.workers"},
     {"replicas", "checks", "design"},
     {"comparison"},
-    {"catalog", "replications"},
-    {"history", "cards"},
+    {"history"},
+    {"catalog"},
+    {"replications", "cards"},
     {"claims"},
     {"surrogate"},
     {"labs"},
@@ -54,7 +55,11 @@ def place(module: str) -> int:
 def imported(path: Path) -> set[str]:
     """Return the package's modules that a module imports, at its top or within."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []  # needed to read the code, not to run it
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

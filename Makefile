@@ -16,7 +16,7 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 # Each of these runs alone in this clone; a second one waits until the first has ended.
-ALONE := book test lint format bench pdf adopt register colab chapter upgrade clean distclean setup
+ALONE := book test lint format bench pdf adopt register colab chapter replicate upgrade clean distclean setup
 
 .DEFAULT_GOAL := help
 .PHONY: help serve $(ALONE)
@@ -76,6 +76,9 @@ register: setup  ## register a new or revised claim: make register CLAIM=its-id
 
 colab: setup  ## run every chapter alone, with nothing but the package (minutes)
 	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone
+
+replicate: setup book  ## run all chapters with everything drawn anew: SEEDS=1000 [DATA=diabetes]
+	@$(PY) scripts/replicate.py $(SEEDS) $(if $(DATA),--data $(DATA))
 
 upgrade: setup  ## lock the newest releases of all dependencies and install them
 	@$(UV) lock --upgrade

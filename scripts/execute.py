@@ -22,8 +22,10 @@ from alone import alone
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ROOT / "chapters"
-EXECUTED = ROOT / ".executed"
+# a fresh run for a replication has a folder of its own
+EXECUTED = Path(os.environ.get("NNPERF_EXECUTED", ROOT / ".executed"))
 OWN_TABLE = "NNPERF_DIABETES_CSV"
+SEEDS = "NNPERF_SEEDS"  # shifts all seeds
 
 
 def read_json(path: Path) -> dict:
@@ -73,6 +75,7 @@ def surroundings() -> dict[str, str | None]:
     return {
         "Python": ".".join(map(str, sys.version_info[:3])),
         OWN_TABLE: file_digest(Path(own_table)) if own_table else None,
+        SEEDS: os.environ.get(SEEDS),
     }
 
 

@@ -16,7 +16,8 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 # Each of these runs alone in this clone; a second one waits until the first has ended.
-ALONE := book test lint format bench pdf adopt register colab chapter replicate upgrade clean distclean setup
+ALONE := book test lint format bench pdf adopt colab chapter register replicate upgrade \
+  clean distclean setup
 
 .DEFAULT_GOAL := help
 .PHONY: help serve $(ALONE)

@@ -120,7 +120,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture(scope="session")
 def browser():
     """Yield a running browser that reaches no other host."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
     from pdf import find_browser
     from playwright.sync_api import sync_playwright
 

@@ -65,6 +65,7 @@ format: setup  ## put code in its form and strip the notebooks' outputs
 bench: setup  ## time the engine against what a reader would use instead
 	@$(UV) sync $(SYNC) --group bench
 	@$(PY) benchmarks/engine.py $(BENCH)
+	@$(PY) benchmarks/design.py
 
 pdf: book  ## print the whole course: _build/course.pdf
 	@$(PY) scripts/pdf.py

@@ -216,7 +216,10 @@ def _run(stale: list[Path]) -> int:
     work.mkdir(parents=True)
     profile = EXECUTED / "ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
-    extension = {"InteractiveShellApp": {"extensions": ["kernel_record"]}}
+    extensions = ["kernel_record"]
+    if os.environ.get(SEEDS):
+        extensions.append("nnperf_utils.seeds")
+    extension = {"InteractiveShellApp": {"extensions": extensions}}
     (profile / "ipython_config.json").write_text(json.dumps(extension), "utf-8")
     # as it is now: what changes while a notebook runs makes it run again
     state = {"files": course_files(), "surroundings": surroundings(), "code": {}}

@@ -42,7 +42,14 @@
     const named = sections.find(({ dataset }) =>
       names.some((name) => name.startsWith(`${dataset.key}.`)),
     );
-    if (named) named.scrollIntoView();
+    if (!named) return;
+    named.scrollIntoView();
+    // those above it are of another height once they live
+    const settle = new ResizeObserver(() => named.scrollIntoView());
+    settle.observe(document.body);
+    for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"])
+      addEventListener(kind, () => settle.disconnect(), { once: true, passive: true });
+    setTimeout(() => settle.disconnect(), 3000);
   }
 
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", begin);

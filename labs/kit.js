@@ -358,7 +358,8 @@
      * Add a point to be dragged, or moved with the arrow keys.
      *
      * `get` returns [x, y]; `set(x, y)` gets where it is to go; `step` is what a key
-     * moves it by, [x, y], a factor on a logarithmic axis; `tell` puts it in words.
+     * moves it by, [x, y], a factor on a logarithmic axis and 0 where it does not go;
+     * `tell` puts it in words.
      */
     handle({ label, get, set, step, tell, vertical = false }) {
       const node = this.surface
@@ -369,23 +370,17 @@
         .attr("role", "slider")
         .attr("aria-label", label);
       if (vertical) node.attr("aria-orientation", "vertical");
-      const move = (scale, at, by) => (scale.base ? at * by : at + by);
-      const back = (scale, by) => (scale.base ? 1 / by : -by);
+      // up and down move a point that only goes to the sides, as they move any slider
+      const sideways = { ArrowRight: 1, ArrowLeft: -1 };
+      const upward = { ArrowUp: 1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
+      const moved = (scale, at, by, times) => (scale.base ? at * by ** times : at + by * times);
       node.on("keydown", (event) => {
-        const far = event.shiftKey || event.key.startsWith("Page") ? 5 : 1;
-        const size = (axis, k) => (axis.base ? step[k] ** far : step[k] * far);
-        let [x, y] = get();
-        const { key } = event;
-        if (key === "ArrowUp" || key === "PageUp") y = move(this.y, y, size(this.y, 1));
-        else if (key === "ArrowDown" || key === "PageDown")
-          y = move(this.y, y, back(this.y, size(this.y, 1)));
-        else if (key === "ArrowRight" && !vertical)
-          x = move(this.x, x, size(this.x, 0));
-        else if (key === "ArrowLeft" && !vertical)
-          x = move(this.x, x, back(this.x, size(this.x, 0)));
-        else return;
+        const times = (upward[event.key] || sideways[event.key]) * (event.shiftKey ? 5 : 1);
+        if (!times || (vertical && sideways[event.key])) return;
         event.preventDefault();
-        set(x, y);
+        const [x, y] = get();
+        if (sideways[event.key] || !step[1]) set(moved(this.x, x, step[0], times), y);
+        else set(x, moved(this.y, y, step[1], times));
       });
       node.call(
         nnperf.d3
@@ -552,6 +547,22 @@
     };
   }
 
+  /** Return a table of texts; the first of each row is its head. */
+  function table(head, rows) {
+    const line = (cells, tag) =>
+      h("tr", {}, ...cells.map((cell, i) => h(i && tag === "td" ? "td" : "th", {}, cell)));
+    return h(
+      "div",
+      { class: "nnp-scroll" },
+      h(
+        "table",
+        { class: "nnp-table" },
+        h("thead", {}, line(head, "th")),
+        h("tbody", {}, ...rows.map((cells) => line(cells, "td"))),
+      ),
+    );
+  }
+
   const button = (text, click, attributes = {}) =>
     h("button", { type: "button", class: "nnp-button", click, ...attributes }, text);
 
@@ -671,6 +682,16 @@
       this.declare(name, start, parse, undefined, write);
     }
 
+    /** Add a list of words from `known`, without a control of its own. */
+    list(name, known, most = Infinity) {
+      const parse = (text) => {
+        const words = text ? text.split(" ") : [];
+        const sound = words.length <= most && words.every((word) => known.includes(word));
+        return sound ? words : undefined;
+      };
+      this.declare(name, [], parse, undefined, (words) => words.join(" "));
+    }
+
     /** Add buttons {text: function}. */
     buttons(actions, place = this.controls) {
       const made = Object.entries(actions).map(([text, act]) => button(text, act));
@@ -711,11 +732,13 @@
         timer = setInterval(forward, pause);
       });
       const back = button("Back to the start", () => (stop(), this.set({ [name]: 0 })));
-      place.append(h("div", { class: "nnp-buttons" }, step, play, back, shown));
+      const row = h("div", { class: "nnp-buttons" }, step, play, back, shown);
+      place.append(row);
       this.count(name, most, 0, (at) => {
         shown.textContent = `${what} ${at} of ${most}`;
       });
       this.stop = stop;
+      return row;
     }
 
     /** Add a plot. */
@@ -1093,6 +1116,7 @@
       rows,
       store,
       still,
+      table,
     },
   });
 })();

@@ -33,7 +33,8 @@ MOST_BYTES = 60_000
 
 # what is only loaded where it is used, before a lab's own script
 _LIBRARIES = {"d3": "vendor/d3.js", "nn": "nn.js"}
-_HEADER = re.compile(r"^// (title|goal|takeaway|uses|data): (.*)$", re.MULTILINE)
+_HEADER = re.compile(r"^// (title|goal|takeaway|uses|data|values): (.*)$", re.MULTILINE)
+_NEEDS = ("data", "values")  # a frame's columns, a mapping's keys
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _NO_SCRIPT = "Where scripts run, this is a lab to play with."
 
@@ -140,13 +141,11 @@ def lab(
     """
     header = _header(name)
     payload: dict[str, Any] = {"takeaway": _rich(header["takeaway"])}
-    columns = header.get("data", "").replace(",", " ").split()
-    if columns and data is None:
-        raise ValueError(
-            f"lab {name!r} needs data with the columns {columns}; got none."
-        )
+    if data is None and not header.keys().isdisjoint(_NEEDS):
+        needs = " ".join(header.get(one, "") for one in _NEEDS).strip()
+        raise ValueError(f"lab {name!r} needs data: {needs}; got none.")
     if data is not None:
-        payload["data"] = _plain_data(f"data of lab {name!r}", data, columns)
+        payload["data"] = _checked_data(f"data of lab {name!r}", data, header)
         size = len(_json(payload["data"]).encode())
         if size > MOST_BYTES:
             raise ValueError(
@@ -477,18 +476,24 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain_data(what: str, data: Any, columns: Sequence[str]) -> Any:
-    """Return data as JSON can hold them; a frame by its columns."""
-    if isinstance(data, pd.DataFrame):
-        missing = [name for name in columns if name not in data]
-        if missing:
-            raise ValueError(
-                f"{what} needs the columns {list(columns)}; missing: {missing}."
+def _checked_data(what: str, data: Any, header: Mapping[str, str]) -> Any:
+    """Return data as JSON can hold them, if they have what a lab's script asks for."""
+    kinds = {"data": pd.DataFrame, "values": Mapping}
+    for need, kind in kinds.items():
+        if need not in header:
+            continue
+        if not isinstance(data, kind):
+            raise TypeError(
+                f"{what} must be a {kind.__name__}; got {type(data).__name__}."
             )
-        names = columns or list(data.columns)
-        return {"columns": {str(name): _column(what, data[name]) for name in names}}
-    if columns:
-        raise TypeError(f"{what} must be a DataFrame; got {type(data).__name__}.")
+        names = header[need].replace(",", " ").split()
+        missing = [name for name in names if name != "*" and name not in data]
+        if missing:
+            raise ValueError(f"{what} must have {', '.join(missing)}; got {[*data]}.")
+        # a star stands for whatever else there is
+        data = data if "*" in names else {name: data[name] for name in names}
+        if kind is pd.DataFrame:
+            data = pd.DataFrame(data)
     return _plain(what, data)
 
 
@@ -508,7 +513,8 @@ def _plain(what: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(what, one) for one in value]
     if isinstance(value, pd.DataFrame):
-        return _plain_data(what, value, ())
+        columns = {str(name): _column(what, value[name]) for name in value}
+        return {"columns": columns}
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

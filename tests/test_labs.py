@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import site_checks as checks
 from playwright.sync_api import expect, sync_playwright
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
@@ -64,8 +65,53 @@ def gradients() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def curves() -> pd.DataFrame:
+    """Return learning curves of two networks, noisy, each with its best epoch."""
+    draw = np.random.default_rng(1)
+    epoch = np.arange(1, 31)
+    parts = []
+    for variant, slope in {"none": 0.03, "dropout": 0.005}.items():
+        test = np.exp(-epoch / 6) + 0.4 + slope * np.maximum(0, epoch - 10)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "variant": variant,
+                    "epoch": epoch,
+                    "train_loss": np.exp(-epoch / 6),
+                    "validation_loss": test + draw.normal(0, 0.02, 30),
+                    "test_loss": test,
+                    "test_accuracy": 0.9 - 0.4 * np.exp(-epoch / 6),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def trials() -> pd.DataFrame:
+    """Return what 16 settings score on each of three splits."""
+    draw = np.random.default_rng(2)
+    rows = [
+        {
+            "split": split,
+            "units": units,
+            "optimizer": optimizer,
+            "validation": draw.uniform(0.7, 0.8),
+            "test": draw.uniform(0.7, 0.78),
+        }
+        for split in range(3)
+        for units in (4, 8, 16, 32, 64, 128, 256, 512)
+        for optimizer in ("sgd", "adam")
+    ]
+    return pd.DataFrame(rows)
+
+
 # what a lab is made of here, in place of a chapter's run
-DATA = {"gradient_line": gradients}
+DATA = {
+    "gradient_line": gradients,
+    "stop_training": curves,
+    "tune_yourself": trials,
+    "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
+}
 
 
 def made(name: str, **options) -> labs.Piece:
@@ -326,10 +372,65 @@ def play_cliff(section, page):
     section.get_by_role("button", name="Play").press("Enter")
 
 
+def play_bowl(section, page):
+    handle = section.get_by_role("slider", name="value to move")
+    handle.focus()
+    for _ in range(8):
+        page.keyboard.press("PageUp")
+        section.evaluate("() => new Promise(requestAnimationFrame)")
+    page.keyboard.press("ArrowRight")
+    section.get_by_role("radio", name="none").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    slide(section.get_by_role("slider", name="Learning rate"), "0.464")
+
+
+def play_twenty(section, page):
+    slide(section.get_by_role("slider", name="Rows"), "50,000")
+    slide(section.get_by_role("slider", name="Runs"), "10")
+    section.get_by_role("button", name="100 times").press("Enter")
+
+
+def play_rescue_output(section, page):
+    section.get_by_role("button", name="100 steps").press("Enter")
+    section.get_by_role("radio", name="softmax").focus()
+    page.keyboard.press("ArrowLeft")
+    section.get_by_role("radio", name="mean squared error").focus()
+    page.keyboard.press("ArrowRight")
+    section.get_by_role("button", name="100 steps").press("Enter")
+
+
+def play_stop_training(section, page):
+    best = curves().query("variant == 'none'").set_index("epoch")["test_loss"].idxmin()
+    for _ in range(best):
+        section.get_by_role("button", name="One epoch").press("Enter")
+    section.get_by_role("button", name="Stop here").press("Enter")
+
+
+def play_tune_yourself(section, page):
+    units = section.get_by_role("slider", name="units")
+    for split in range(2):
+        section.get_by_role("radio", name="sgd").focus()
+        for _ in range(2):
+            units.press("Home")
+            for _ in range(7):
+                section.get_by_role("button", name="Try it").press("Enter")
+                units.press("ArrowRight")
+            section.get_by_role("radio", checked=True).focus()
+            page.keyboard.press("ArrowRight")
+        if not split:
+            section.get_by_role("button", name="Another split").press("Enter")
+
+
 PLAYS = {
+    "bowl": play_bowl,
+    "cliff": play_cliff,
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
-    "cliff": play_cliff,
+    "rescue_output": play_rescue_output,
+    "stop_training": play_stop_training,
+    "tune_yourself": play_tune_yourself,
+    "twenty": play_twenty,
 }
 
 
@@ -507,6 +608,50 @@ def test_gradient_line_by_touch(visit):
     expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
 
 
+def test_bowl_by_touch(visit):
+    seen = visit(made("bowl"), **PHONE)
+    section = ready(seen)
+    handle = section.get_by_role("slider", name="value to move")
+    start = center(handle)
+    touch(seen.page, start, (start[0] + 300, start[1]))
+    expect(handle).to_have_attribute("aria-valuetext", "9,999 µU/ml")
+    section.get_by_text("z-score").tap()
+    rate = section.get_by_role("slider", name="Learning rate")
+    for index in range(90, 95):
+        tap_slider(seen.page, rate, index)
+        caption(section)
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
+
+
+def test_recorded_labs_by_touch(visit):
+    seen = visit(made("twenty"), **PHONE)
+    section = ready(seen)
+    tap_slider(seen.page, section.get_by_role("slider", name="Rows"), 7)
+    tap_slider(seen.page, section.get_by_role("slider", name="Runs"), 30)
+    section.get_by_role("button", name="100 times").tap()
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
+
+    section = ready(visit(made("rescue_output"), **PHONE))
+    section.get_by_role("button", name="100 steps").tap()
+    section.get_by_text("sigmoid").first.tap()
+    section.get_by_text("binary cross-entropy").tap()
+    section.get_by_role("button", name="100 steps").tap()
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
+
+    section = ready(visit(made("stop_training"), **PHONE))
+    for _ in range(12):
+        section.get_by_role("button", name="One epoch").tap()
+    section.get_by_role("button", name="Stop here").tap()
+    expect(section.locator("tbody th").first).to_have_text("you")
+
+    seen = visit(made("tune_yourself"), **PHONE)
+    section = ready(seen)
+    for index in range(3):
+        tap_slider(seen.page, section.get_by_role("slider", name="units"), index)
+        section.get_by_role("button", name="Try it").tap()
+    assert caption(section).startswith("Trial 3 of 14")
+
+
 # --- the numbers that labs show ------------------------------------------------------
 
 
@@ -620,6 +765,156 @@ def test_cliff_walks_as_numpy_does(clip, visit):
     assert number("turned by", told) == pytest.approx(angle, rel=0.01, abs=0.01)
     # only the whole keeps its direction
     assert (angle > 10) == (clip in ("value", "each"))
+
+
+@pytest.mark.parametrize("scaler", ["none", "minmax", "zscore", "robust"])
+def test_bowl_is_as_round_as_numpy_says(scaler, visit):
+    x = np.array([42, 54, 60, 71, 78, 85, 94, 110, 126, 148, 176, 9999.0])
+    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75])
+    x = {
+        "none": x,
+        "minmax": (x - x.min()) / (x.max() - x.min()),
+        "zscore": (x - x.mean()) / x.std(),
+        "robust": (x - middle) / (high - low),
+    }[scaler]
+    y = np.array([0.9, 1.4, 1.1, 1.6, 1.5, 2.1, 1.8, 2.4, 2.2, 2.9, 3.1, 1.9])
+    design = np.column_stack([x, np.ones(12)])
+    hessian = 2 * design.T @ design / 12
+    curvatures = np.linalg.eigvalsh(hessian)
+    choices = 10 ** np.linspace(-8, 0, 97)
+    rate = choices[choices < 1.8 / curvatures[1]][-1]
+    fragment = f"#bowl.moved=9999+0&bowl.scaler={scaler}&bowl.rate={rate}"
+    told = caption(ready(visit(made("bowl"), fragment=fragment)))
+    condition = curvatures[1] / curvatures[0]
+    assert number("κ", told) == pytest.approx(condition, rel=0.03)
+    assert number("best learning rate is", told) == pytest.approx(
+        2 / curvatures.sum(), rel=0.03
+    )
+    factor = np.abs(1 - rate * curvatures).max()
+    predicted = np.ceil(np.log(1e-4) / (2 * np.log(factor)))
+    assert number("at most", told) == pytest.approx(predicted, rel=0.06)
+
+    weights, start = np.zeros(2), []
+    lowest = np.linalg.solve(hessian, 2 * design.T @ y / 12)
+    steps = 0
+    while True:
+        apart = weights - lowest
+        above = apart @ hessian @ apart
+        start.append(above)
+        if above <= 1e-4 * start[0] or steps == 100_000:
+            break
+        weights = weights - rate * hessian @ apart
+        steps += 1
+    if steps < 100_000:
+        assert number("counted", told) == pytest.approx(steps, abs=1, rel=0.01)
+        assert steps <= predicted
+    else:
+        assert "counted more than" in told
+
+
+def test_one_of_twenty_errs_by_the_formula(visit):
+    fragment = "#twenty.made=1000&twenty.runs=3&twenty.rows=5000"
+    seen = visit(made("twenty"), fragment=fragment)
+    told = caption(ready(seen))
+    spread = 100 * np.sqrt(2 * (0.012**2 / 3 + 0.16 / 5000))
+    expected = stats.norm.cdf(-1 / spread)
+    assert number("By the formula", told) == pytest.approx(100 * expected, rel=0.01)
+    assert number("scatters by", told) == pytest.approx(spread, rel=0.01)
+    wrong = number("1000 comparisons,", told) / 1000
+    deviation = np.sqrt(expected * (1 - expected) / 1000)
+    assert wrong == pytest.approx(expected, abs=4 * deviation)
+    # all seeds together leave less to chance
+    draws = """() => Array.from({length: 300}, (_, seed) =>
+      Array.from({length: 100}, nn.random(seed).normal))"""
+    drawn = np.array(nn(seen.page, draws))
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 0.001
+    assert stats.kstest(drawn[:, 0], "norm").pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("output", "loss", "pull"),
+    [
+        ("sigmoid", "binary_crossentropy", lambda p, z: 1 - p),
+        ("sigmoid", "mse", lambda p, z: 2 * (1 - p) * p * (1 - p)),
+        ("linear", "mse", lambda p, z: 2 * (1 - z)),
+        ("linear", "binary_crossentropy", lambda p, z: 0),
+        ("linear", "binary_crossentropy_from_logits", lambda p, z: 1 - p),
+        ("softmax", "mse", lambda p, z: 0),
+        ("softmax", "binary_crossentropy", lambda p, z: 0),
+    ],
+)
+def test_rescue_pulls_as_the_closed_form_says(output, loss, pull, visit):
+    fragment = f"#rescue_output.output={output}&rescue_output.loss={loss}"
+    told = caption(ready(visit(made("rescue_output"), fragment=fragment)))
+    p = 1 / (1 + np.exp(6))
+    expected = pull(p, -6)
+    assert number("pull on z", told) == pytest.approx(expected, rel=0.05, abs=1e-12)
+
+
+def table_of(section) -> pd.DataFrame:
+    """Return the table that a lab shows, its rows by their heads."""
+    rows = section.locator("tr").evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
+    )
+    return pd.DataFrame(rows[1:], columns=rows[0]).set_index(rows[0][0])
+
+
+def test_stopping_is_scored_by_the_recorded_curves(visit):
+    fragment = "#stop_training.at=13&stop_training.stopped=13"
+    section = ready(visit(made("stop_training"), fragment=fragment))
+    shown = table_of(section)
+    curve = curves().query("variant == 'none'").set_index("epoch")
+    for patience in (2, 5, 10):
+        stopper = keras_early_stopping(curve["validation_loss"], patience)
+        row = shown.loc[f"patience {patience}"]
+        assert (int(row["stops"]), int(row["keeps"])) == stopper
+        kept = curve.loc[stopper[1]]
+        assert float(row["test loss"]) == pytest.approx(kept.test_loss, rel=2e-3)
+    assert float(shown.loc["you", "test loss"]) == pytest.approx(
+        curve.loc[13, "test_loss"], rel=2e-3
+    )
+    accuracy = float(shown.loc["you", "accuracy"].rstrip("%"))
+    assert accuracy == pytest.approx(100 * curve.loc[13, "test_accuracy"], rel=2e-3)
+    assert int(shown.loc["lowest", "keeps"]) == curve["test_loss"].idxmin()
+
+
+def keras_early_stopping(losses: pd.Series, patience: int) -> tuple[int, int]:
+    """Return at which epoch Keras's callback stops, and which it keeps."""
+    import keras
+
+    callback = keras.callbacks.EarlyStopping(patience=patience, monitor="loss")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.stop_training = False
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, value in losses.items():
+        callback.on_epoch_end(epoch, {"loss": value})
+        if model.stop_training:
+            break
+    return epoch, callback.best_epoch
+
+
+def test_tuning_is_scored_by_the_recorded_trials(visit):
+    frame = trials()
+    picks = list(range(14))
+    fragment = f"#tune_yourself.trials={'+'.join(map(str, picks))}"
+    section = ready(visit(made("tune_yourself"), fragment=fragment))
+    shown = table_of(section)
+    first = frame.query("split == 0").reset_index(drop=True)
+    winner = first.loc[picks, "validation"].idxmax()
+    worth = frame.groupby(["units", "optimizer"])["test"].mean()
+    short = worth.max() - worth[(first.units[winner], first.optimizer[winner])]
+    row = shown.loc["split 1, you"]
+    for column, value in {
+        "promise": first.validation[winner],
+        "test": first.test[winner],
+        "short of the best": short,
+    }.items():
+        assert float(row[column].split()[0].rstrip("%")) == pytest.approx(
+            100 * value, rel=0.01
+        )
+    promise = float(shown.loc["split 1, random", "promise"].rstrip("%"))
+    assert promise <= 100 * first["validation"].max() + 0.05
 
 
 def test_play_steps_and_pauses(visit):
@@ -1020,14 +1315,14 @@ WRONG = {
         lambda: labs.lab("clif"),
         "there is no lab 'clif'; there are ",
     ),
-    "no data": (lambda: labs.lab("gradient_line"), "needs data with the columns"),
+    "no data": (lambda: labs.lab("gradient_line"), "needs data: variant, activation"),
     "no frame": (
         lambda: labs.lab("gradient_line", data={"a": 1}),
         "must be a DataFrame; got dict",
     ),
     "columns missing": (
         lambda: labs.lab("gradient_line", data=gradients().drop(columns="seed")),
-        "missing: ['seed']",
+        "must have seed; got",
     ),
     "too much data": (
         lambda: labs.lab("cliff", data=ROWS),

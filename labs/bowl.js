@@ -29,7 +29,12 @@ nnperf.lab("bowl", (lab) => {
     },
   };
 
-  const options = { none: "none", minmax: "min–max", zscore: "z-score", robust: "median and IQR" };
+  const options = {
+    none: "none",
+    minmax: "min–max",
+    zscore: "z-score",
+    robust: "median and IQR",
+  };
   lab.choice("scaler", { label: "Scaler", options });
   const rates = kit.logspace(1e-8, 1, 97);
   lab.slider("rate", { label: "Learning rate", values: rates, start: 1e-5 });
@@ -105,19 +110,30 @@ nnperf.lab("bowl", (lab) => {
 
     const line = { domain: [-1, 1], ticks: [], label: "" };
     strip.frame({ domain: [15, 15000], log: true, label: "insulin, µU/ml" }, line);
-    strip.dots("values nnp-c1", OTHERS.map((v) => [v, 0]));
+    strip.dots(
+      "values nnp-c1",
+      OTHERS.map((v) => [v, 0]),
+    );
     const ends = [Math.min(...x), Math.max(...x)];
     const beyond = (ends[1] - ends[0]) / 20;
     const domain = [ends[0] - beyond, ends[1] + beyond];
-    scaled.frame({ domain, label: `as the network sees it (${options[scaler]})` }, line);
-    scaled.dots("values nnp-c1", x.slice(0, -1).map((v) => [v, 0]));
+    scaled.frame(
+      { domain, label: `as the network sees it (${options[scaler]})` },
+      line,
+    );
+    scaled.dots(
+      "values nnp-c1",
+      x.slice(0, -1).map((v) => [v, 0]),
+    );
     scaled.dots("moved nnp-c2", [[x[x.length - 1], 0]], 6);
 
     // the ring of all weights with the loss of the start
     const radii = [Math.sqrt(start / of.large), Math.sqrt(start / of.small)];
     const ring = kit.linspace(0, 2 * Math.PI, 181);
     const at = (size) =>
-      ring.map((t) => back(of, [size * radii[0] * Math.cos(t), size * radii[1] * Math.sin(t)]));
+      ring.map((t) =>
+        back(of, [size * radii[0] * Math.cos(t), size * radii[1] * Math.sin(t)]),
+      );
     const reach = at(1.1).map(([w, b]) => [
       Math.abs(w - of.lowest[0]),
       Math.abs(b - of.lowest[1]) / ASPECT,
@@ -129,7 +145,9 @@ nnperf.lab("bowl", (lab) => {
       { domain: around(of.lowest[1], half * ASPECT), label: "bias" },
     );
     const rings = [1, 0.75, 0.5, 0.25];
-    rings.forEach((size) => bowl.line(`ring${100 * size} nnp-muted nnp-thin`, at(size)));
+    rings.forEach((size) =>
+      bowl.line(`ring${100 * size} nnp-muted nnp-thin`, at(size)),
+    );
     const most = 50 * half;
     const sound = path.filter((p) => p.every((v) => Math.abs(v) < most));
     bowl.line("path nnp-c2", sound).attr("clip-path", bowl.inside());
@@ -137,7 +155,10 @@ nnperf.lab("bowl", (lab) => {
     bowl.dots("goal nnp-good", [of.lowest], 5);
 
     const kappa = of.large / of.small;
-    const factor = Math.max(Math.abs(1 - rate * of.large), Math.abs(1 - rate * of.small));
+    const factor = Math.max(
+      Math.abs(1 - rate * of.large),
+      Math.abs(1 - rate * of.small),
+    );
     const predicted = Math.max(1, Math.ceil(Math.log(CLOSE) / (2 * Math.log(factor))));
     const best = 2 / (of.large + of.small);
     lab.reached(moved[0] === 9999 && arrived && steps <= 5);

@@ -25,7 +25,12 @@ nnperf.lab("cliff", (lab) => {
   const rates = kit.logspace(1e-5, 1, 51);
   lab.slider("rate", { label: "Learning rate η", values: rates, start: 0.01, format });
   const thresholds = kit.logspace(0.01, 1e4, 61);
-  lab.slider("threshold", { label: "Threshold c", values: thresholds, start: 1, format });
+  lab.slider("threshold", {
+    label: "Threshold c",
+    values: thresholds,
+    start: 1,
+    format,
+  });
   const options = {
     none: "no clipping",
     value: "value",
@@ -42,7 +47,8 @@ nnperf.lab("cliff", (lab) => {
     get: () => lab.state.start,
     set: (w, u) => lab.set({ start: [held(w, W), held(u, U)], at: 0 }),
     step: [0.02, 0.02],
-    tell: (w, u) => `w ${kit.number(w)}, u ${kit.number(u)}, loss ${kit.number(loss([w, u]))}`,
+    tell: (w, u) =>
+      `w ${kit.number(w)}, u ${kit.number(u)}, loss ${kit.number(loss([w, u]))}`,
   });
 
   // the ground: squares, darker where the loss is higher
@@ -59,10 +65,16 @@ nnperf.lab("cliff", (lab) => {
   /** Return the weights after each step, until they leave what a number can hold. */
   function walk({ rate, threshold, clip, start, at }) {
     const path = [start];
-    const optimizer = nn.optimizer("sgd", { learning_rate: rate, ...CLIPS[clip](threshold) });
+    const optimizer = nn.optimizer("sgd", {
+      learning_rate: rate,
+      ...CLIPS[clip](threshold),
+    });
     while (path.length <= at && path[path.length - 1].every(Number.isFinite)) {
       const weights = path[path.length - 1].map((v) => Float64Array.of(v));
-      optimizer.step(weights, gradient(path[path.length - 1]).map((v) => Float64Array.of(v)));
+      optimizer.step(
+        weights,
+        gradient(path[path.length - 1]).map((v) => Float64Array.of(v)),
+      );
       path.push(weights.map(([v]) => v));
     }
     return path;
@@ -78,8 +90,11 @@ nnperf.lab("cliff", (lab) => {
     const { state } = lab;
     const path = walk(state);
     const here = path[path.length - 1];
-    plot.frame({ domain: W, label: "w, eleven times" }, { domain: U, label: "u, once" });
-    plot.boxes("ground nnp-level", ground, { "fill-opacity": (box) => 0.75 * box[4] });
+    plot.frame(
+      { domain: W, label: "w, eleven times" },
+      { domain: U, label: "u, once" },
+    );
+    plot.boxes("ground nnp-level", ground, { "fill-opacity": (box) => 0.35 * box[4] });
     const inside = ([w, u]) => w >= W[0] && w <= W[1] && u >= U[0] && u <= U[1];
     const clipTo = ([w, u]) => [held(w, [-9, 9]), held(u, [-9, 9])];
     const shown = path.filter((place) => place.every(Number.isFinite));
@@ -100,19 +115,42 @@ nnperf.lab("cliff", (lab) => {
     plot.arrows("cut nnp-c4", drawn && turned > 3 ? [arrow(cut)] : []);
     plot.words(
       "arrow-names nnp-c1",
-      drawn ? [{ x: arrow(raw)[2], y: arrow(raw)[3], dx: -6, dy: -8, anchor: "end", text: "raw" }] : [],
+      drawn
+        ? [
+            {
+              x: arrow(raw)[2],
+              y: arrow(raw)[3],
+              dx: -6,
+              dy: -8,
+              anchor: "end",
+              text: "raw",
+            },
+          ]
+        : [],
     );
     const apart = drawn && turned > 3;
     plot.words(
       "cut-name nnp-c4",
-      apart ? [{ x: arrow(cut)[2], y: arrow(cut)[3], dx: -6, dy: 16, anchor: "end", text: "clipped" }] : [],
+      apart
+        ? [
+            {
+              x: arrow(cut)[2],
+              y: arrow(cut)[3],
+              dx: -6,
+              dy: 16,
+              anchor: "end",
+              text: "clipped",
+            },
+          ]
+        : [],
     );
     const lost = !here.every(Number.isFinite) || !Number.isFinite(loss(here));
     const steps = path.length - 1;
     lab.reached(loss(state.start) > 100 && loss(here) < 0.01);
-    if (lost) return `After ${steps} steps the weights are beyond all numbers: it has diverged.`;
+    if (lost)
+      return `Step ${steps}: the weights are beyond all numbers. It has diverged.`;
     return (
-      `After ${steps} steps: w ${kit.number(here[0])}, u ${kit.number(here[1])}, ` +
+      `Step ${steps}: w ${kit.number(here[0])}, u ${kit.number(here[1])}, ` +
       `loss ${kit.number(loss(here))} (at the start ${kit.number(loss(state.start))}). ` +
       `Gradient: norm ${kit.number(Math.hypot(...raw))} raw, ` +
       `${kit.number(Math.hypot(...cut))} clipped, turned by ${kit.number(turned)}°.` +

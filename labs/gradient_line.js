@@ -33,7 +33,11 @@ nnperf.lab("gradient_line", (lab) => {
   lab.declare("shown", 0, (text) => (text === "1" ? 1 : undefined));
   lab.choice("activation", { label: "Activation", options: NAMES }, knobs);
   const format = (gain) => kit.number(gain);
-  lab.slider("gain", { label: "Weights, n × variance", values: gains, start: 1, format }, knobs);
+  lab.slider(
+    "gain",
+    { label: "Weights, n × variance", values: gains, start: 1, format },
+    knobs,
+  );
   const depths = kit.linspace(2, 20, 19);
   lab.slider("depth", { label: "Hidden layers", values: depths, start: 6 }, knobs);
   lab.toggle("skip", { label: "Skip connections" }, knobs);
@@ -50,9 +54,18 @@ nnperf.lab("gradient_line", (lab) => {
 
   /** Return each layer's gradient norm and what a layer does to sizes, for one seed. */
   function measure({ activation, gain, depth, skip }, seed) {
-    const layer = (l) => ({ units: UNITS, activation, start: { gain }, skip: skip && l > 0 });
+    const layer = (l) => ({
+      units: UNITS,
+      activation,
+      start: { gain },
+      skip: skip && l > 0,
+    });
     const hidden = Array.from({ length: depth }, (_, l) => layer(l));
-    const net = nn.network(UNITS, [...hidden, { units: 10, activation: "softmax" }], seed);
+    const net = nn.network(
+      UNITS,
+      [...hidden, { units: 10, activation: "softmax" }],
+      seed,
+    );
     const draw = nn.random(seed + 1000000);
     const x = nn.normals(64, UNITS, draw);
     const y = Array.from({ length: x.rows }, () => draw.integer(10));
@@ -109,7 +122,11 @@ nnperf.lab("gradient_line", (lab) => {
     plot.surface.attr("display", state.shown ? "none" : null);
     if (!state.shown) {
       plot.frame(
-        { domain: [0.8, DRAWN + 0.2], label: "hidden layer", ticks: [1, 2, 3, 4, 5, 6] },
+        {
+          domain: [0.8, DRAWN + 0.2],
+          label: "hidden layer",
+          ticks: [1, 2, 3, 4, 5, 6],
+        },
         { domain: [1e-6, 1e2], log: true, label: "gradient norm, relative to layer 6" },
       );
       plot.line("guess nnp-c2 nnp-dashed", guess);
@@ -120,7 +137,10 @@ nnperf.lab("gradient_line", (lab) => {
     }
     const { shares, back, forward } = live(state);
     const asked = // what the drawing was about
-      state.activation === "sigmoid" && state.gain === 1 && state.depth === DRAWN && !state.skip;
+      state.activation === "sigmoid" &&
+      state.gain === 1 &&
+      state.depth === DRAWN &&
+      !state.skip;
     const drawn = asked ? guess : [];
     const points = shares.map((share, l) => [l + 1, share]);
     const rows = recorded.filter(matches(state));
@@ -144,22 +164,35 @@ nnperf.lab("gradient_line", (lab) => {
         label: `gradient norm, relative to layer ${state.depth}`,
       },
     );
-    plot.band("band nnp-c1", measured.map(([l, a, , b]) => [l, a, b]));
-    plot.line("median nnp-c1", measured.map(([l, , m]) => [l, m]));
+    plot.band(
+      "band nnp-c1",
+      measured.map(([l, a, , b]) => [l, a, b]),
+    );
+    plot.line(
+      "median nnp-c1",
+      measured.map(([l, , m]) => [l, m]),
+    );
     plot.line("guess nnp-c2 nnp-dashed", drawn);
     plot.dots("live nnp-c3", points);
-    plot.words("live-name nnp-c3", [{ x: 1, y: points[0][1], dx: 8, dy: 18, text: "live" }]);
+    plot.words("live-name nnp-c3", [
+      { x: 1, y: points[0][1], dx: 8, dy: 18, text: "live" },
+    ]);
     const middle = Math.ceil(state.depth / 2) - 1;
     const name = (place, text) => ({ x: place[0], y: place[1], text });
     plot.words(
       "guess-name nnp-c2",
-      drawn.slice(middle, middle + 1).map((g) => ({ ...name(g, "you"), dx: 6, dy: 18 })),
+      drawn
+        .slice(middle, middle + 1)
+        .map((g) => ({ ...name(g, "you"), dx: 6, dy: 18 })),
     );
     plot.words(
       "median-name nnp-c1",
-      measured
-        .slice(middle, middle + 1)
-        .map(([l, , m]) => ({ ...name([l, m], "recorded"), dx: -6, dy: -12, anchor: "end" })),
+      measured.slice(middle, middle + 1).map(([l, , m]) => ({
+        ...name([l, m], "recorded"),
+        dx: -6,
+        dy: -12,
+        anchor: "end",
+      })),
     );
     const quotient = back / forward;
     const toFirst = quotient ** (state.depth - 1);
@@ -179,7 +212,9 @@ nnperf.lab("gradient_line", (lab) => {
     return (
       told +
       "Live (median of five random networks on random data): " +
-      (Number.isNaN(share) ? "no gradient arrives. " : `layer 2 gets ${kit.number(share)}. `) +
+      (Number.isNaN(share)
+        ? "no gradient arrives. "
+        : `layer 2 gets ${kit.number(share)}. `) +
       (asked ? `You drew ${kit.number(guess[1][1])}.` : "")
     );
   });

@@ -11,7 +11,12 @@ nnperf.lab("histograms", (lab) => {
   lab.choice("activation", { label: "Activation", options });
   const values = kit.logspace(0.01, 1, 121);
   const format = (scale) => kit.number(scale);
-  lab.slider("scale", { label: "Standard deviation of the weights", values, start: 0.05, format });
+  lab.slider("scale", {
+    label: "Standard deviation of the weights",
+    values,
+    start: 0.05,
+    format,
+  });
   lab.toggle("constant", { label: "All weights the same" });
   lab.seed();
   const plot = lab.plot({ height: 400, margin: { right: 118, top: 34 } });
@@ -19,7 +24,11 @@ nnperf.lab("histograms", (lab) => {
   /** Send random numbers through random layers, and a random gradient back. */
   function send({ activation, scale, constant, seed }) {
     const start = constant ? { constant: scale } : { normal: scale };
-    const layers = Array.from({ length: LAYERS }, () => ({ units: UNITS, activation, start }));
+    const layers = Array.from({ length: LAYERS }, () => ({
+      units: UNITS,
+      activation,
+      start,
+    }));
     const net = nn.network(UNITS, layers, seed);
     const draw = nn.random(seed + 1000000);
     const pass = nn.forward(net, nn.normals(EXAMPLES, UNITS, draw));
@@ -38,12 +47,16 @@ nnperf.lab("histograms", (lab) => {
 
   /** Return how many units of a layer put out different numbers. */
   function different({ rows, columns, values }) {
-    const column = (c) => Array.from({ length: rows }, (_, r) => values[r * columns + c]);
-    const written = (c) => column(c).map((v) => v.toPrecision(9)).join();
+    const column = (c) =>
+      Array.from({ length: rows }, (_, r) => values[r * columns + c]);
+    const written = (c) =>
+      column(c)
+        .map((v) => v.toPrecision(9))
+        .join();
     return new Set(Array.from({ length: columns }, (_, c) => written(c))).size;
   }
 
-  /** Return the bars of a layer's histogram; what is beyond the axis counts at its end. */
+  /** Return a layer's histogram; what is beyond the axis counts at its end. */
   function bars({ values }, row) {
     const counts = new Float64Array(BINS);
     const width = (HIGH - LOW) / BINS;
@@ -51,9 +64,16 @@ nnperf.lab("histograms", (lab) => {
       const bin = Math.floor((value - LOW) / width);
       if (!Number.isNaN(bin)) counts[Math.min(BINS - 1, Math.max(0, bin))] += 1;
     }
-    const most = Math.max(...counts, 1);
+    // ReLU's many zeros would hide all else: their bar is cut at the row's height
+    const zero = Math.floor(-LOW / width);
+    const most = Math.max(...counts.filter((_, b) => b !== zero), 0.03 * values.length);
     return [...counts]
-      .map((count, b) => [LOW + b * width, LOW + (b + 1) * width, row, row - (0.9 * count) / most])
+      .map((count, b) => [
+        LOW + b * width,
+        LOW + (b + 1) * width,
+        row,
+        row - 0.9 * Math.min(1, count / most),
+      ])
       .filter((bar) => bar[3] < row);
   }
 
@@ -68,7 +88,10 @@ nnperf.lab("histograms", (lab) => {
         ticks: sizes.map((_, l) => l + 1),
       },
     );
-    plot.boxes("bars nnp-bar nnp-c1", outputs.flatMap((output, l) => bars(output, l + 1)));
+    plot.boxes(
+      "bars nnp-bar nnp-c1",
+      outputs.flatMap((output, l) => bars(output, l + 1)),
+    );
     const at = (text, l) => ({ x: HIGH, y: l, dx: 12, dy: -2, text });
     plot.words("sizes", [
       at("size (RMS)", 0),

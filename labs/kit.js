@@ -29,7 +29,8 @@
 
   const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴" };
   Object.assign(RAISED, { 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" });
-  const power = (exponent) => `10${[...String(exponent)].map((c) => RAISED[c]).join("")}`;
+  const power = (exponent) =>
+    `10${[...String(exponent)].map((c) => RAISED[c]).join("")}`;
 
   /** Return a number with three digits: 0.235, 1,250, 3.1 × 10⁻⁸. */
   function number(value) {
@@ -123,36 +124,34 @@
   // In a notebook the address belongs to the notebook; boot.js says that this is a page.
   const address = {
     pending: null,
-    changes: new Map(),
-    entries() {
-      const fragment = location.hash.slice(1);
-      // an anchor has no “=”
-      return new URLSearchParams(fragment.includes("=") ? fragment : "");
+    /** The state of all labs of the page, as the address has it or is about to. */
+    held: new URLSearchParams(),
+    /** Read it; an anchor of the page, which has no “=”, says nothing about labs. */
+    read() {
+      const found = nnperf.ownsAddress && location.hash.includes("=");
+      if (found) address.held = new URLSearchParams(location.hash.slice(1));
+      return found;
     },
-    get: (key, name) =>
-      nnperf.ownsAddress ? address.entries().get(`${key}.${name}`) : null,
-    /** Write a value, or drop it where it is null; browsers want few writes a second. */
+    get: (key, name) => address.held.get(`${key}.${name}`),
+    /** Keep a value, or drop it where it is null; browsers want few writes a second. */
     set(key, name, value) {
       if (!nnperf.ownsAddress) return;
-      address.changes.set(`${key}.${name}`, value);
+      if (value === null) address.held.delete(`${key}.${name}`);
+      else address.held.set(`${key}.${name}`, value);
       address.pending = address.pending || setTimeout(address.write, 150);
     },
     write() {
-      const entries = address.entries();
-      for (const [name, value] of address.changes)
-        if (value === null) entries.delete(name);
-        else entries.set(name, value);
-      address.changes.clear();
       address.pending = null;
-      const fragment = String(entries);
-      if (fragment || location.hash.includes("="))
-        history.replaceState(
-          history.state,
-          "",
-          fragment ? `#${fragment}` : location.href.split("#")[0],
-        );
+      const fragment = String(address.held);
+      if (!fragment && !location.hash.includes("=")) return;
+      const page = location.href.split("#")[0];
+      history.replaceState(history.state, "", fragment ? `#${fragment}` : page);
     },
   };
+  address.read();
+  addEventListener("hashchange", () => {
+    if (address.read()) document.dispatchEvent(new CustomEvent("nnperf:address"));
+  });
 
   // --- plots ------------------------------------------------------------------------
 
@@ -202,7 +201,9 @@
       Object.assign(this, { width, inner, full: height });
       this.svg.attr("viewBox", `0 0 ${width} ${height}`).attr("height", height);
       const scale = ({ log, domain }, range) =>
-        (log ? nnperf.d3.scaleLog() : nnperf.d3.scaleLinear()).domain(domain).range(range);
+        (log ? nnperf.d3.scaleLog() : nnperf.d3.scaleLinear())
+          .domain(domain)
+          .range(range);
       this.x = scale(x, [left, width - right]);
       this.y = scale(y, [height - bottom, top]);
       const [xTicks, xFormat] = ticks(this.x, x, inner / 70);
@@ -373,9 +374,11 @@
       // up and down move a point that only goes to the sides, as they move any slider
       const sideways = { ArrowRight: 1, ArrowLeft: -1 };
       const upward = { ArrowUp: 1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
-      const moved = (scale, at, by, times) => (scale.base ? at * by ** times : at + by * times);
+      const moved = (scale, at, by, times) =>
+        scale.base ? at * by ** times : at + by * times;
       node.on("keydown", (event) => {
-        const times = (upward[event.key] || sideways[event.key]) * (event.shiftKey ? 5 : 1);
+        const times =
+          (upward[event.key] || sideways[event.key]) * (event.shiftKey ? 5 : 1);
         if (!times || (vertical && sideways[event.key])) return;
         event.preventDefault();
         const [x, y] = get();
@@ -407,7 +410,8 @@
 
     /** Return where an event of mouse or finger is, in the picture's own pixels. */
     local(event) {
-      const { clientX, clientY } = event.touches?.[0] || event.changedTouches?.[0] || event;
+      const { clientX, clientY } =
+        event.touches?.[0] || event.changedTouches?.[0] || event;
       const box = this.svg.node().getBoundingClientRect();
       const scale = this.width / box.width;
       return [(clientX - box.left) * scale, (clientY - box.top) * scale];
@@ -426,14 +430,16 @@
         const [px, py] = this.local(event.sourceEvent);
         // what lies between two places of a fast finger is drawn too
         const [fromX, fromY] = before || [px, py];
-        const reach = (xs.length > 1 ? Math.abs(this.x(xs[1]) - this.x(xs[0])) : 20) / 2;
+        const reach =
+          (xs.length > 1 ? Math.abs(this.x(xs[1]) - this.x(xs[0])) : 20) / 2;
         xs.forEach((x, i) => {
           const at = this.x(x);
           const low = Math.min(px, fromX) - (before ? 0 : reach);
           const high = Math.max(px, fromX) + (before ? 0 : reach);
           const near = Math.abs(at - px) <= reach / 2;
           if (!near && (at < low || at > high)) return;
-          const share = px === fromX ? 1 : Math.min(1, Math.max(0, (at - fromX) / (px - fromX)));
+          const share =
+            px === fromX ? 1 : Math.min(1, Math.max(0, (at - fromX) / (px - fromX)));
           set(i, held(this.y.invert(fromY + share * (py - fromY))));
         });
         before = [px, py];
@@ -550,7 +556,11 @@
   /** Return a table of texts; the first of each row is its head. */
   function table(head, rows) {
     const line = (cells, tag) =>
-      h("tr", {}, ...cells.map((cell, i) => h(i && tag === "td" ? "td" : "th", {}, cell)));
+      h(
+        "tr",
+        {},
+        ...cells.map((cell, i) => h(i && tag === "td" ? "td" : "th", {}, cell)),
+      );
     return h(
       "div",
       { class: "nnp-scroll" },
@@ -620,7 +630,10 @@
 
     /** Put the state back to where the lab began. */
     reset() {
-      const starts = Object.entries(this.declared).map(([name, one]) => [name, one.start]);
+      const starts = Object.entries(this.declared).map(([name, one]) => [
+        name,
+        one.start,
+      ]);
       this.set(Object.fromEntries(starts));
     }
 
@@ -643,7 +656,9 @@
       const control = slider(options, (value) => this.set({ [name]: value }));
       place.append(control.element);
       const parse = (text) =>
-        text.trim() && Number.isFinite(Number(text)) ? nearest(Number(text)) : undefined;
+        text.trim() && Number.isFinite(Number(text))
+          ? nearest(Number(text))
+          : undefined;
       const write = (value) => String(Number(value.toPrecision(4)));
       this.declare(name, nearest(start), parse, control.show, write);
     }
@@ -667,7 +682,8 @@
 
     /** Add a whole number from 0 to `most`, without a control of its own. */
     count(name, most, start = 0, show = () => {}) {
-      const parse = (text) => (/^\d{1,6}$/.test(text) && +text <= most ? +text : undefined);
+      const parse = (text) =>
+        /^\d{1,6}$/.test(text) && +text <= most ? +text : undefined;
       this.declare(name, start, parse, show);
     }
 
@@ -686,7 +702,8 @@
     list(name, known, most = Infinity) {
       const parse = (text) => {
         const words = text ? text.split(" ") : [];
-        const sound = words.length <= most && words.every((word) => known.includes(word));
+        const sound =
+          words.length <= most && words.every((word) => known.includes(word));
         return sound ? words : undefined;
       };
       this.declare(name, [], parse, undefined, (words) => words.join(" "));
@@ -704,7 +721,12 @@
       const shown = h("output", {}, "");
       const next = () => this.set({ seed: this.state.seed + 1 });
       place.append(
-        h("div", { class: "nnp-control nnp-seed" }, shown, button("Another seed", next)),
+        h(
+          "div",
+          { class: "nnp-control nnp-seed" },
+          shown,
+          button("Another seed", next),
+        ),
       );
       this.count("seed", 999999, 1, (seed) => (shown.textContent = `Seed ${seed}`));
     }
@@ -811,7 +833,7 @@
         ({ clientWidth } = this.body);
         this.changed();
       }).observe(this.body);
-      addEventListener("hashchange", () => this.reread());
+      document.addEventListener("nnperf:address", () => this.reread());
     }
   }
 
@@ -830,12 +852,16 @@
   /** The kinds of prediction: what is committed, checked, put in words and drawn. */
   const PREDICTIONS = {
     options: {
-      sound: (spec, { said }) => Number.isInteger(said) && said >= 0 && said < spec.options.length,
+      sound: (spec, { said }) =>
+        Number.isInteger(said) && said >= 0 && said < spec.options.length,
       words: (spec, said) => spec.options[said],
       controls(spec, onChange) {
-        const options = Object.fromEntries(spec.options.map((text, i) => [i, rich(text)]));
-        const control = choice({ label: "Your guess", options, stacked: true }, (value) =>
-          onChange(Number(value)),
+        const options = Object.fromEntries(
+          spec.options.map((text, i) => [i, rich(text)]),
+        );
+        const control = choice(
+          { label: "Your guess", options, stacked: true },
+          (value) => onChange(Number(value)),
         );
         return control.element;
       },
@@ -857,7 +883,9 @@
     },
     curve: {
       sound: (spec, { said }) =>
-        Array.isArray(said) && said.length === spec.x.length && said.every(Number.isFinite),
+        Array.isArray(said) &&
+        said.length === spec.x.length &&
+        said.every(Number.isFinite),
       words: (spec, said) =>
         `${number(said[0])}${spec.unit} at ${spec.x[0]}, ` +
         `${number(said[said.length - 1])}${spec.unit} at ${spec.x[spec.x.length - 1]}`,
@@ -868,7 +896,10 @@
         const said = spec.x.map(() => middle);
         const plot = new Plot({ interactive: true });
         const redraw = () => {
-          curveFrame(plot, spec).line("said nnp-c2", spec.x.map((x, i) => [x, said[i]]));
+          curveFrame(plot, spec).line(
+            "said nnp-c2",
+            spec.x.map((x, i) => [x, said[i]]),
+          );
           plot.finish("Draw your guess: drag, or use the arrow keys.");
         };
         const step = spec.log
@@ -897,7 +928,11 @@
     const [first, last] = [spec.x[0], spec.x[spec.x.length - 1]];
     const beyond = (last - first) / 30;
     return plot.frame(
-      { domain: [first - beyond, last + beyond], label: spec.x_label, ticks: spec.x.length < 13 ? spec.x : null },
+      {
+        domain: [first - beyond, last + beyond],
+        label: spec.x_label,
+        ticks: spec.x.length < 13 ? spec.x : null,
+      },
       { domain: spec.between, log: spec.log, label: spec.y_label },
     );
   };
@@ -905,11 +940,17 @@
   /** Return what the reader has said, if it fits the question. */
   function prediction(spec) {
     const found = kept().predictions[spec.id];
-    const sound = found && found.kind === spec.kind && PREDICTIONS[spec.kind].sound(spec, found);
+    const sound =
+      found && found.kind === spec.kind && PREDICTIONS[spec.kind].sound(spec, found);
     return sound ? found : null;
   }
 
-  const SURE = { 40: "a guess: 40%", 60: "rather: 60%", 80: "fairly: 80%", 95: "sure: 95%" };
+  const SURE = {
+    40: "a guess: 40%",
+    60: "rather: 60%",
+    80: "fairly: 80%",
+    95: "sure: 95%",
+  };
 
   function mountPrediction(section, spec) {
     const place = stage(section);
@@ -984,7 +1025,9 @@
       );
       place.replaceChildren(line);
       if (found && question.kind === "options")
-        line.append(h("span", {}, found.said === measured ? "✓ as you said" : "✗ not so"));
+        line.append(
+          h("span", {}, found.said === measured ? "✓ as you said" : "✗ not so"),
+        );
       if (question.kind !== "curve") return;
       const plot = new Plot({});
       place.append(plot.element);
@@ -1034,17 +1077,24 @@
   function mountQuiz(section, { id, answers, right }) {
     const place = stage(section);
     const found = kept().quizzes[id] || {};
-    const order = isOrder(found.order, answers.length) ? found.order : drawOrder(answers.length);
+    const order = isOrder(found.order, answers.length)
+      ? found.order
+      : drawOrder(answers.length);
     if (order !== found.order) keep("quizzes", id, { order });
     const show = () => {
       const { said, at } = kept().quizzes[id] || {};
       if (Number.isInteger(said) && answers[said]) return reveal(said);
       let chosen = null;
-      const options = Object.fromEntries(order.map((k) => [`a${k}`, rich(answers[k].text)]));
-      const control = choice({ label: "Your answer", options, stacked: true }, (value) => {
-        chosen = Number(value.slice(1));
-        commit.disabled = false;
-      });
+      const options = Object.fromEntries(
+        order.map((k) => [`a${k}`, rich(answers[k].text)]),
+      );
+      const control = choice(
+        { label: "Your answer", options, stacked: true },
+        (value) => {
+          chosen = Number(value.slice(1));
+          commit.disabled = false;
+        },
+      );
       const commit = button(
         "Commit",
         () => {
@@ -1053,7 +1103,10 @@
         },
         { disabled: true },
       );
-      place.replaceChildren(control.element, h("div", { class: "nnp-buttons" }, commit));
+      place.replaceChildren(
+        control.element,
+        h("div", { class: "nnp-buttons" }, commit),
+      );
     };
     const reveal = (said) => {
       const told = order.map((k) =>

@@ -123,7 +123,10 @@
       const largest = Math.max(...row);
       const powers = row.map((value) => Math.exp(value - largest));
       const sum = powers.reduce((a, b) => a + b);
-      out.values.set(powers.map((power) => power / sum), r * z.columns);
+      out.values.set(
+        powers.map((power) => power / sum),
+        r * z.columns,
+      );
     }
     return out;
   }
@@ -192,7 +195,9 @@
     const logits = name.endsWith("_from_logits");
     for (let r = 0; r < output.rows; r++) {
       const row = output.values.subarray(r * output.columns, (r + 1) * output.columns);
-      const shown = logits ? activate("softmax", matrix(1, row.length, row)).values : row;
+      const shown = logits
+        ? activate("softmax", matrix(1, row.length, row)).values
+        : row;
       // Keras takes the softmax of the clipped probabilities' logarithms
       const clipped = logits ? shown : shown.map(clip);
       const sum = clipped.reduce((a, b) => a + b);
@@ -284,7 +289,11 @@
       const a = activate(layer.activation, z);
       passed.push({ x: output, z, a });
       output = layer.skip
-        ? matrix(a.rows, a.columns, a.values.map((v, i) => v + passed[l].x.values[i]))
+        ? matrix(
+            a.rows,
+            a.columns,
+            a.values.map((v, i) => v + passed[l].x.values[i]),
+          )
         : a;
     });
     return { passed, output };
@@ -391,7 +400,14 @@
     ...OPTIMIZERS.adam,
     defaults: { ...ADAM, weight_decay: 0.004 },
     update: (w, g, slots, i, o, t) =>
-      OPTIMIZERS.adam.update(w - w * o.weight_decay * o.learning_rate, g, slots, i, o, t),
+      OPTIMIZERS.adam.update(
+        w - w * o.weight_decay * o.learning_rate,
+        g,
+        slots,
+        i,
+        o,
+        t,
+      ),
   };
 
   /**

@@ -5,7 +5,11 @@
 nnperf.lab("rescue_output", (lab) => {
   const { nn, kit } = nnperf;
   const STEPS = 100;
-  const OUTPUTS = { sigmoid: "sigmoid", softmax: "softmax, one unit", linear: "linear" };
+  const OUTPUTS = {
+    sigmoid: "sigmoid",
+    softmax: "softmax, one unit",
+    linear: "linear",
+  };
   const LOSSES = {
     mse: "mean squared error",
     binary_crossentropy: "binary cross-entropy",
@@ -16,9 +20,18 @@ nnperf.lab("rescue_output", (lab) => {
   lab.choice("label", { label: "True label", options: { 1: "1", 0: "0" }, start: "1" });
   const sums = kit.linspace(-10, 10, 41);
   lab.slider("sum", { label: "Sum z at the start", values: sums, start: -6 });
-  lab.slider("rate", { label: "Learning rate", values: [0.01, 0.03, 0.1, 0.3, 1], start: 1 });
-  const known = Object.keys(OUTPUTS).flatMap((o) => Object.keys(LOSSES).map((l) => `${o}+${l}`));
-  lab.list("tried", known.flatMap((pair) => [`${pair}:right`, `${pair}:still`, `${pair}:wrong`]));
+  lab.slider("rate", {
+    label: "Learning rate",
+    values: [0.01, 0.03, 0.1, 0.3, 1],
+    start: 1,
+  });
+  const known = Object.keys(OUTPUTS).flatMap((o) =>
+    Object.keys(LOSSES).map((l) => `${o}+${l}`),
+  );
+  lab.list(
+    "tried",
+    known.flatMap((pair) => [`${pair}:right`, `${pair}:still`, `${pair}:wrong`]),
+  );
   lab.buttons({
     "100 steps": () => {
       const { output, loss, tried } = lab.state;
@@ -36,7 +49,8 @@ nnperf.lab("rescue_output", (lab) => {
   const plot = lab.plot({ height: 240 });
   const table = lab.add(kit.h("div"));
 
-  const rightness = (p) => (Math.abs(p - Number(lab.state.label)) < 0.5 ? "right" : "wrong");
+  const rightness = (p) =>
+    Math.abs(p - Number(lab.state.label)) < 0.5 ? "right" : "wrong";
 
   /** Return the answer of an output at sum z, and the slope of the loss there. */
   function look(output, loss, z, label) {
@@ -72,26 +86,44 @@ nnperf.lab("rescue_output", (lab) => {
       { domain: [0, STEPS], label: "step" },
       { domain: [low, high], label: "answer of the network" },
     );
-    plot.segments("label nnp-good nnp-dashed", [[0, Number(label), STEPS, Number(label)]]);
+    plot.segments("label nnp-good nnp-dashed", [
+      [0, Number(label), STEPS, Number(label)],
+    ]);
     plot.words("label-name", [
-      { x: STEPS, y: Number(label), anchor: "end", dy: label === "1" ? 16 : -6, text: "true label" },
+      {
+        x: STEPS,
+        y: Number(label),
+        anchor: "end",
+        dy: label === "1" ? 16 : -6,
+        text: "true label",
+      },
     ]);
     const shown = answers.slice(0, at + 1).map((p, step) => [step, p]);
     plot.line("answers nnp-c1", shown).attr("clip-path", plot.inside());
     plot.dots("now nnp-c1", shown.slice(-1));
-    const verdicts = { right: "✓ right", wrong: "moves, and is still wrong", still: "✗ never moves" };
+    const verdicts = {
+      right: "✓ right",
+      wrong: "moves, and is still wrong",
+      still: "✗ never moves",
+    };
     const rows = tried.map((one) => {
       const [pair, verdict] = one.split(":");
       const [o, l] = pair.split("+");
       return [`${OUTPUTS[o]} with ${LOSSES[l]}`, verdicts[verdict]];
     });
-    table.replaceChildren(...(rows.length ? [kit.table(["certain and wrong", "after 100 steps"], rows)] : []));
+    table.replaceChildren(
+      ...(rows.length
+        ? [kit.table(["certain and wrong", "after 100 steps"], rows)]
+        : []),
+    );
     const has = (verdict) => tried.some((one) => one.endsWith(`:${verdict}`));
     lab.reached(has("right") && has("still"));
     return (
       `At z ${kit.number(sum)} the answer is ${kit.number(first.answer)}, the loss ` +
       `${kit.number(first.value)}, the pull on z ${kit.number(-first.pull)}. ` +
-      (at ? `After ${at} steps the answer is ${kit.number(answers[at])}: ${rightness(answers[at])}.` : "")
+      (at
+        ? `After ${at} steps the answer is ${kit.number(answers[at])}: ${rightness(answers[at])}.`
+        : "")
     );
   });
 });

@@ -42,16 +42,25 @@ nnperf.lab("stop_training", (lab) => {
     stop.hidden = Boolean(stopped);
     stop.disabled = !at;
     again.hidden = !stopped;
-    const losses = curve.flatMap((row) => [row.train_loss, row.validation_loss, row.test_loss]);
+    const losses = curve.flatMap((row) => [
+      row.train_loss,
+      row.validation_loss,
+      row.test_loss,
+    ]);
     plot.frame(
       { domain: [1, most], label: "epoch" },
-      { domain: [0, Math.min(Math.max(...losses), 2 * curve[0].validation_loss)], label: "loss" },
+      {
+        domain: [0, Math.min(Math.max(...losses), 2 * curve[0].validation_loss)],
+        label: "loss",
+      },
     );
     const line = (name) => seen.map((row) => [row.epoch, row[name]]);
     const inside = plot.inside();
     plot.line("train nnp-c1", line("train_loss")).attr("clip-path", inside);
     plot.line("validation nnp-c2", line("validation_loss")).attr("clip-path", inside);
-    plot.line("test nnp-c3 nnp-dashed", stopped ? line("test_loss") : []).attr("clip-path", inside);
+    plot
+      .line("test nnp-c3 nnp-dashed", stopped ? line("test_loss") : [])
+      .attr("clip-path", inside);
     const now = seen[seen.length - 1];
     const labels = [
       ["train_loss", "training", "nnp-c1", -8],
@@ -60,7 +69,10 @@ nnperf.lab("stop_training", (lab) => {
     ];
     for (const [name, text, color, dy] of labels) {
       const place = { x: now?.epoch, y: Math.min(now?.[name], plot.y.domain()[1]) };
-      plot.words(`${name} ${color}`, now ? [{ ...place, dx: -4, dy, anchor: "end", text }] : []);
+      plot.words(
+        `${name} ${color}`,
+        now ? [{ ...place, dx: -4, dy, anchor: "end", text }] : [],
+      );
     }
     plot.segments(
       "you nnp-muted nnp-dashed",
@@ -86,8 +98,12 @@ nnperf.lab("stop_training", (lab) => {
     });
     table.replaceChildren(
       kit.table(
-        ["", "stops", "keeps", "test loss", "accuracy"],
-        [["you", String(stopped), ...cells(chosen)], ...rules, ["lowest", "–", ...cells(lowest)]],
+        ["weights of", "stops", "keeps", "test loss", "accuracy"],
+        [
+          ["you", String(stopped), ...cells(chosen)],
+          ...rules,
+          ["lowest", "–", ...cells(lowest)],
+        ],
       ),
     );
     lab.reached(chosen.test_loss <= 1.02 * lowest.test_loss);

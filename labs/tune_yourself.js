@@ -7,11 +7,14 @@ nnperf.lab("tune_yourself", (lab) => {
   const { nn, kit } = nnperf;
   const TRIALS = 14;
   const rows = kit.rows(lab.data);
-  const knobs = Object.keys(rows[0]).filter((n) => !["split", "validation", "test"].includes(n));
+  const knobs = Object.keys(rows[0]).filter(
+    (n) => !["split", "validation", "test"].includes(n),
+  );
   const splits = [...new Set(rows.map((row) => row.split))];
   const settings = rows.filter((row) => row.split === splits[0]);
   const same = (a, b) => knobs.every((knob) => a[knob] === b[knob]);
-  const at = (setting, split) => rows.find((row) => row.split === split && same(row, setting));
+  const at = (setting, split) =>
+    rows.find((row) => row.split === split && same(row, setting));
   const average = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   // what a setting is worth: its test accuracy, averaged over the splits
   const worth = settings.map((s) => average(splits.map((split) => at(s, split).test)));
@@ -21,24 +24,39 @@ nnperf.lab("tune_yourself", (lab) => {
     const levels = [...new Set(rows.map((row) => row[knob]))];
     const label = knob.replaceAll("_", " ");
     if (levels.every(Number.isFinite))
-      lab.slider(knob, { label, values: levels.sort((a, b) => a - b), start: levels[0] });
-    else lab.choice(knob, { label, options: Object.fromEntries(levels.map((l) => [l, String(l)])) });
+      lab.slider(knob, {
+        label,
+        values: levels.sort((a, b) => a - b),
+        start: levels[0],
+      });
+    else
+      lab.choice(knob, {
+        label,
+        options: Object.fromEntries(levels.map((l) => [l, String(l)])),
+      });
   }
   const names = settings.map((_, i) => String(i));
   lab.count("round", splits.length - 1);
   lab.list("trials", names, TRIALS);
   lab.list("before", names, splits.length); // the winners of the rounds before
   const chosen = () =>
-    settings.findIndex((s) => knobs.every((knob) => String(s[knob]) === String(lab.state[knob])));
+    settings.findIndex((s) =>
+      knobs.every((knob) => String(s[knob]) === String(lab.state[knob])),
+    );
   const [tryIt, next] = lab.buttons({
     "Try it": () => {
       const { trials } = lab.state;
       const name = String(chosen());
-      if (trials.length < TRIALS && !trials.includes(name)) lab.set({ trials: [...trials, name] });
+      if (trials.length < TRIALS && !trials.includes(name))
+        lab.set({ trials: [...trials, name] });
     },
     "Another split": () => {
       const { round, trials, before } = lab.state;
-      lab.set({ round: round + 1, trials: [], before: [...before, winner(trials, splits[round])] });
+      lab.set({
+        round: round + 1,
+        trials: [],
+        before: [...before, winner(trials, splits[round])],
+      });
     },
   });
   const plot = lab.plot({ height: 240 });
@@ -69,7 +87,7 @@ nnperf.lab("tune_yourself", (lab) => {
     const split = splits[round];
     const most = Math.min(TRIALS, names.length);
     const done = trials.length >= most;
-    tryIt.disabled = done || trials.includes(String(chosen()));
+    tryIt.disabled = done;
     next.hidden = !done || round + 1 >= splits.length;
     const other = random(round);
     const scores = settings.map((_, i) => score(i, split));
@@ -84,7 +102,10 @@ nnperf.lab("tune_yourself", (lab) => {
     );
     const places = (list) => list.map((name, i) => [i + 1, score(name, split)]);
     const running = (list) =>
-      list.map((_, i) => [i + 1, Math.max(...list.slice(0, i + 1).map((n) => score(n, split)))]);
+      list.map((_, i) => [
+        i + 1,
+        Math.max(...list.slice(0, i + 1).map((n) => score(n, split))),
+      ]);
     const beside = other.slice(0, trials.length); // it plays as fast as you
     plot.dots("random nnp-c3", places(beside), 3);
     plot.line("random-best nnp-c3 nnp-dashed", running(beside));
@@ -92,7 +113,16 @@ nnperf.lab("tune_yourself", (lab) => {
     plot.line("best nnp-c2", running(trials));
     const label = (list, text, dy) =>
       list.length
-        ? [{ x: list.length, y: running(list)[list.length - 1][1], dx: -6, dy, anchor: "end", text }]
+        ? [
+            {
+              x: list.length,
+              y: running(list)[list.length - 1][1],
+              dx: -6,
+              dy,
+              anchor: "end",
+              text,
+            },
+          ]
         : [];
     plot.words("you-name nnp-c2", label(trials, "you", -8));
     plot.words("random-name nnp-c3", label(beside, "random", 18));
@@ -103,15 +133,23 @@ nnperf.lab("tune_yourself", (lab) => {
       verdict(`split ${r + 1}, random`, winner(random(r), splits[r]), splits[r]),
     ]);
     table.replaceChildren(
-      ...(told.length ? [kit.table(["winner of", "promise", "test", "short of the best"], told)] : []),
+      ...(told.length
+        ? [kit.table(["winner of", "promise", "test", "short of the best"], told)]
+        : []),
     );
     lab.reached(rounds.length >= 2);
-    if (!trials.length) return `Split ${round + 1}: choose a setting and try it. You have ${most} trials.`;
+    if (!trials.length)
+      return `Split ${round + 1}: choose a setting and try it. You have ${most} trials.`;
     const last = trials[trials.length - 1];
     return (
       `Trial ${trials.length} of ${most}: validation accuracy ${percent(score(last, split))}; ` +
       `your best so far ${percent(score(winner(trials, split), split))}. ` +
-      (done ? `Test accuracy of your winner: ${percent(at(settings[winner(trials, split)], split).test)}.` : "")
+      (!done && trials.slice(0, -1).includes(String(chosen()))
+        ? "You have tried this setting. "
+        : "") +
+      (done
+        ? `Test accuracy of your winner: ${percent(at(settings[winner(trials, split)], split).test)}.`
+        : "")
     );
   });
 });

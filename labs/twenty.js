@@ -9,8 +9,17 @@ nnperf.lab("twenty", (lab) => {
   const MOST = 1000;
   const points = (v) => `${kit.number(v)} point${v === 1 ? "" : "s"}`;
   const gaps = [0, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5];
-  lab.slider("gap", { label: "True difference", values: gaps, start: 1, format: points });
-  lab.slider("runs", { label: "Runs of each network", values: kit.linspace(1, 50, 50), start: 1 });
+  lab.slider("gap", {
+    label: "True difference",
+    values: gaps,
+    start: 1,
+    format: points,
+  });
+  lab.slider("runs", {
+    label: "Runs of each network",
+    values: kit.linspace(1, 50, 50),
+    start: 1,
+  });
   const rows = [100, 200, 500, 1000, 2000, 5000, 10000, 50000];
   lab.slider("rows", { label: "Rows to test on", values: rows, start: 1000 });
   lab.seed();
@@ -45,7 +54,8 @@ nnperf.lab("twenty", (lab) => {
     const width = (2 * most) / bins;
     const counts = Array(bins).fill(0);
     for (const difference of seen)
-      counts[Math.min(bins - 1, Math.max(0, Math.floor((difference - low) / width)))] += 1;
+      counts[Math.min(bins - 1, Math.max(0, Math.floor((difference - low) / width)))] +=
+        1;
     const density = (x) =>
       (made * width * Math.exp(-(((x - gap) / spread) ** 2) / 2)) /
       (spread * Math.sqrt(2 * Math.PI));
@@ -58,7 +68,10 @@ nnperf.lab("twenty", (lab) => {
     const filled = bars.filter((bar) => bar[3]);
     const isWrong = (bar) => bar[1] <= 1e-9;
     plot.boxes("wrong nnp-bar nnp-c2", filled.filter(isWrong));
-    plot.boxes("right nnp-bar nnp-c1", filled.filter((bar) => !isWrong(bar)));
+    plot.boxes(
+      "right nnp-bar nnp-c1",
+      filled.filter((bar) => !isWrong(bar)),
+    );
     const places = kit.linspace(low, most, 161);
     plot.line("law nnp-c3 nnp-thin", made ? places.map((x) => [x, density(x)]) : []);
     plot.segments("zero nnp-muted nnp-dashed", [[0, 0, 0, 1.2 * top]]);

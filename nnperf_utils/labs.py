@@ -8,6 +8,7 @@ on the site, `_ext/shared_labs.py` puts one shared script in place of the many.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import math
@@ -19,6 +20,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -119,7 +122,7 @@ def lab(
         What this run has measured: a frame with the columns that the script asks for,
         or a mapping of plain data. Numbers are kept to six digits.
     fallback : Figure, Axes or str, optional
-        What is seen where no script runs: a figure, or SVG.
+        What is seen where no script runs: a figure, which is closed, or SVG.
     alt : str, optional
         The fallback's alternative text; needed for a figure.
     key : str, optional
@@ -423,16 +426,15 @@ def _picture(fallback: Figure | Axes | str | None, alt: str | None) -> str:
         raise TypeError(f"fallback must be a figure or SVG; got {type(fallback)}.")
     if not alt:
         raise ValueError("alt must say what the fallback shows; got none.")
-    import matplotlib as mpl
-
-    drawn = io.StringIO()
+    drawn = io.BytesIO()
     # the same bytes for the same figure
     with mpl.rc_context({"svg.hashsalt": "nnperf"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
-    svg = drawn.getvalue()
-    svg = svg[svg.index("<svg") :]
-    label = f'role="img" aria-label="{escape(alt, quote=True)}"'
-    return svg.replace("<svg", f"<svg {label}", 1)
+    plt.close(figure)  # else the cell would show it once more
+    # as an image its ids are its own: two figures in a page do not collide
+    svg = base64.b64encode(drawn.getvalue()).decode()
+    source = f"data:image/svg+xml;base64,{svg}"
+    return f'<img alt="{escape(alt, quote=True)}" src="{source}">'
 
 
 # --- checks and plain data ---------------------------------------------------------

@@ -32,18 +32,24 @@ LOSSES = {
     "sparse_categorical_crossentropy": (4, "softmax", False),
     "sparse_categorical_crossentropy_from_logits": (4, "linear", True),
 }
+# Keras rounds momentum and the betas to single precision, which is seen where
+# 1 - 0.999 is divided by: these are powers of two, that need no rounding
+BETAS = {"beta_1": 1 - 2**-3, "beta_2": 1 - 2**-7}
 OPTIMIZERS = {
     "plain": ("sgd", {"learning_rate": 0.05}),
-    "momentum": ("sgd", {"learning_rate": 0.02, "momentum": 0.9}),
-    "nesterov": ("sgd", {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True}),
+    "momentum": ("sgd", {"learning_rate": 0.02, "momentum": 0.875}),
+    "nesterov": ("sgd", {"learning_rate": 0.02, "momentum": 0.875, "nesterov": True}),
     "adagrad": ("adagrad", {"learning_rate": 0.1}),
     "rmsprop": ("rmsprop", {"learning_rate": 0.01}),
     "rmsprop, momentum": ("rmsprop", {"learning_rate": 0.01, "momentum": 0.5}),
-    "adam": ("adam", {"learning_rate": 0.02}),
-    "adamw": ("adamw", {"learning_rate": 0.02, "weight_decay": 0.1}),
+    "adam": ("adam", {"learning_rate": 0.02, **BETAS}),
+    "adamw": ("adamw", {"learning_rate": 0.02, "weight_decay": 0.1, **BETAS}),
     "by value": ("sgd", {"learning_rate": 0.1, "clipvalue": 0.02}),
     "by norm": ("sgd", {"learning_rate": 0.1, "clipnorm": 0.05}),
-    "by global norm": ("adam", {"learning_rate": 0.02, "global_clipnorm": 0.05}),
+    "by global norm": (
+        "adam",
+        {"learning_rate": 0.02, "global_clipnorm": 0.05, **BETAS},
+    ),
     "defaults of adam": ("adam", {}),
     "defaults of rmsprop": ("rmsprop", {}),
     "defaults of adagrad": ("adagrad", {}),

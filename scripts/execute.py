@@ -81,7 +81,7 @@ def surroundings() -> dict[str, str | None]:
 
 def course_files() -> dict[str, str]:
     """Return the digest of every file that a notebook may use."""
-    folders = (ROOT / name for name in ("nnperf_utils", "data", "claims"))
+    folders = (ROOT / name for name in ("nnperf_utils", "data", "claims", "labs"))
     found = [path for folder in folders for path in folder.rglob("*")]
     return {
         path.relative_to(ROOT).as_posix(): digest

@@ -16,7 +16,7 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint format bench serve pdf adopt colab upgrade clean distclean
+.PHONY: help setup book test lint format bench serve pdf adopt register colab upgrade clean distclean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ pdf: book  ## print the whole course: _build/course.pdf
 
 adopt: setup  ## set the repository's address: make adopt REPO=https://github.com/…
 	@$(PY) scripts/adopt.py $(if $(filter undefined,$(origin REPO)),,"$(REPO)")
+
+register: setup  ## register a new or revised claim: make register CLAIM=its-id
+	@$(PY) scripts/register.py $(if $(WORDING),--wording) $(CLAIM)
 
 colab: setup  ## run every chapter alone, with nothing but the package (minutes)
 	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone

@@ -1082,8 +1082,9 @@ def _knobs(
     """Return the part of the grid that applies to a variant."""
     own = {knob: values for knob, values in grid.items() if _takes(build, knob)}
     if "learning_rate" in grid and "learning_rate" not in own:
+        first = partial(build, **{knob: values[0] for knob, values in own.items()})
         with starts.preserved_random_state():
-            optimizer = getattr(starts.build_model(build, seed), "optimizer", None)
+            optimizer = getattr(starts.build_model(first, seed), "optimizer", None)
         if optimizer and not isinstance(optimizer.learning_rate, keras.Variable):
             raise ValueError(
                 f"the optimizer of variant {name!r} has a learning-rate schedule, "

@@ -9,6 +9,7 @@ import pytest
 
 from nnperf_utils import compare, datasets
 from nnperf_utils.design import seeds_by_split, tables_of
+from nnperf_utils.engine.program import Program
 from nnperf_utils.models import mlp
 
 SPLITS = [datasets.load_moons(samples=120, seed=seed) for seed in range(3)]
@@ -288,3 +289,37 @@ def test_keras_model_in_place_of_a_function():
 
     with pytest.raises(TypeError, match="build is a model; expected a function"):
         replicate(keras.Sequential(), SPLITS[0], seeds=1, epochs=1)
+
+
+def test_a_grid_may_fill_what_a_function_cannot_do_without():
+    def named(optimizer, units):
+        model = mlp(SPLITS[0], units=(units,))
+        model.compile(optimizer, "binary_crossentropy", metrics=["accuracy"])
+        return model
+
+    result = compare(
+        {"named": named},
+        SPLITS,
+        seeds=1,
+        grid={"optimizer": ["adam", "sgd"], "units": [2], "learning_rate": [0.1]},
+        choose=False,
+        **OPTIONS,
+    )
+    assert len(result.scores()) == 6
+
+
+def test_scoring_many_graphs_trains_none_anew(monkeypatch):
+    result = compare(
+        {"wide": lambda units: mlp(SPLITS[0], units=(units,))},
+        SPLITS[:1],
+        seeds=1,
+        grid={"units": [2, 3, 4, 5, 6]},  # more than the programs that are kept
+        choose=False,
+        **OPTIONS,
+    )
+    begun = []
+    monkeypatch.setattr(Program, "begin", lambda *_: begun.append(1))
+    scores = result.scores("train_accuracy")["value"]
+    assert len(scores) == 5
+    assert scores.between(0, 1).all()
+    assert not begun

@@ -42,7 +42,8 @@ _BOOTSTRAP_FROM = 10  # draws; with fewer, a mean gets Student's interval
 
 # Words in the names of Keras's losses and metrics that tell the direction.
 _LOWER = (
-    *("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence"),
+    *("loss", "error", "mse", "mae", "mape", "msle", "divergence"),
+    *("crossentropy", "cross_entropy"),
     *("hinge", "poisson", "log_cosh", "false_"),
 )
 _HIGHER = (

@@ -15,6 +15,8 @@ import tensorflow as tf
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
+from nnperf_utils.engine import private
+
 __all__ = [
     "Outcome",
     "clipping_fires",
@@ -139,7 +141,7 @@ def draws_at_random(model: keras.Model) -> bool:
     -------
     bool
     """
-    return any(_draws(layer) for layer in model._flatten_layers(include_self=False))
+    return any(_draws(layer) for layer in private.flatten_layers(model, False))
 
 
 def _draws(layer: keras.Layer) -> bool:

@@ -1,16 +1,19 @@
-"""Fair comparison of network variants, paired by seed.
+"""Fair comparison of network variants: one call says the experiment.
 
 :func:`compare` trains several variants on the same data, from the same seeds, with the
 same number of updates, and says of each whether it is better than the first one. The
-statistics are those of :mod:`nnperf_utils.statistics`; whether the experiment did what
-it says is looked at by :mod:`nnperf_utils.checks`.
+data may be one data set, random splits of a table, or several tables; the statistics
+are those of :mod:`nnperf_utils.statistics`, and follow from that design. Whether the
+experiment did what it says is looked at by :mod:`nnperf_utils.checks`.
 """
 
+import copy
 import inspect
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from numbers import Integral, Real
@@ -20,13 +23,20 @@ import keras
 import numpy as np
 import pandas as pd
 
-from nnperf_utils import checks, starts, statistics
-from nnperf_utils.replicas import Cell, Runs, _check_seeds, example_order, train
+from nnperf_utils import checks, design, statistics
+from nnperf_utils.design import Table
+from nnperf_utils.engine import starts
+from nnperf_utils.engine.work import Work, checked_task
+from nnperf_utils.replicas import Cell, Runs, example_order, train_work
+from nnperf_utils.statistics import Estimate
 
 __all__ = ["Comparison", "compare"]
 
 _CLIPPING_UPDATES = 500
 _PROBE_EXAMPLES = 64
+_RUN = ["split", "seed"]  # what tells the runs of one arm on one table apart
+
+Point = dict[str, Any]
 
 
 def compare(
@@ -34,12 +44,14 @@ def compare(
     data: Any,
     *,
     seeds: int | Sequence[int] = 20,
-    epochs: int,
-    batch_size: int = 32,
+    crossed: bool = False,
+    epochs: int | Mapping[str, int],
+    batch_size: int | Mapping[str, int] = 32,
     metric: str | None = None,
     higher_is_better: bool | None = None,
     learning_rates: Sequence[float] | None = None,
-    grid: Mapping[str, Sequence[float]] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    choose: bool = True,
     tuning_seeds: int = 5,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
@@ -54,14 +66,23 @@ def compare(
     Parameters
     ----------
     variants : mapping of str to callable
-        Two or more. Each function returns a compiled Keras model; the first variant is
-        the one that the others are compared with.
-    data : Dataset
-        The same for all.
+        One or more. Each function returns a compiled Keras model; the first variant is
+        the one that the others are compared with. A function with a parameter ``data``
+        gets the data set that its network is for (of splits, the first).
+    data : Dataset, sequence of Dataset, or mapping of str to either
+        One data set; a sequence of random splits of one table, which count as drawn by
+        chance; or several tables by name, which are a factor. The same for all
+        variants. Replicas on data of equal shape train in one graph.
     seeds : int or sequence of int
-        A number means 0, 1, ..., n - 1. The same for all.
-    epochs, batch_size : int
-        The same for all.
+        A number means 0, 1, ..., n - 1. The same for all variants. Where there are
+        splits it is the number of seeds on each, and by default they are nested: the
+        first split has the seeds 0 to n - 1, the second n to 2n - 1, so that each run
+        draws anew and tells as much as it can. A sequence is dealt out in order.
+    crossed : bool
+        The same seeds on every split instead. It tells apart what a seed does alike on
+        all splits, at the price of fewer independent draws.
+    epochs, batch_size : int or mapping of str to int
+        The same for all variants; for each table by name, if need be.
     metric : str, optional
         Keras's name of the score that decides, as in ``history``: its value after the
         last epoch. By default ``"val_accuracy"``, or ``"val_loss"`` where accuracy is
@@ -72,17 +93,21 @@ def compare(
         Tune each variant's learning rate first: the one of these with the best mean
         validation score. A variant takes it as its keyword ``learning_rate`` if it has
         one; else it is set on the optimizer, which must not have a schedule then.
-    grid : mapping of str to sequence of float, optional
-        Tune further numbers in the same way: ``{"rate": [0.1, 0.3, 0.5]}`` calls a
+    grid : mapping of str to sequence, optional
+        Tune further keywords in the same way: ``{"rate": [0.1, 0.3, 0.5]}`` calls a
         variant's function with ``rate=0.1`` and so on. Variants whose function does not
         name that keyword are not tuned in it (``**keywords`` does not count), nor are
-        those that fix it by ``functools.partial``. Several numbers are tried in all
+        those that fix it by ``functools.partial``. Several are tried in all
         combinations.
+    choose : bool
+        Whether to choose the best of the grid for each variant and table. If not, all
+        combinations are kept, and the frames have a column for each keyword.
     tuning_seeds : int
-        Number of seeds for tuning: those that follow the largest of `seeds`, so that no
-        compared run has had a part in the choice.
+        Number of seeds for tuning (on each split): those that follow the largest of
+        `seeds`, so that no compared run has had a part in the choice.
     record, follow_test, class_weight, sample_weight, progress, executor, jit_compile
-        As in :func:`~nnperf_utils.replicas.replicate`.
+        As in :func:`~nnperf_utils.replicas.replicate`. A ``sample_weight`` needs data
+        that are one data set.
 
     Returns
     -------
@@ -111,97 +136,213 @@ def compare(
     ...     learning_rates=[1e-4, 1e-3, 1e-2],
     ... )  # doctest: +SKIP
     >>> result.summary()  # doctest: +SKIP
+
+    Ten splits of two tables, two seeds on each, all doses kept:
+
+    >>> result = compare(
+    ...     {"none": plain, "dropout": with_dropout},
+    ...     {"diabetes": diabetes_splits, "MNIST-1D": signal_splits},
+    ...     seeds=2,
+    ...     grid={"rate": [0.2, 0.5]},
+    ...     choose=False,
+    ...     epochs=25,
+    ... )  # doctest: +SKIP
+    >>> print(
+    ...     result.difference("dropout", "none", data="diabetes", rate=0.5)
+    ... )  # doctest: +SKIP
     """
-    variants = _checked_variants(variants)
-    seeds = _check_seeds(seeds)
+    variants = _checked_variants(variants, 1 if grid and not choose else 2)
+    tables = design.tables_of(data)
+    dealt = design.seeds_by_split(tables, seeds, crossed)
     grid = _checked_grid(grid, learning_rates)
+    for name, value in (("choose", choose), ("follow_test", follow_test)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}; expected True or False.")
     if not _is_count(tuning_seeds):
         raise ValueError(
             f"tuning_seeds is {tuning_seeds!r}; expected an integer of 1 or more."
         )
+    if sample_weight is not None and sum(len(table.splits) for table in tables) > 1:
+        raise ValueError("sample_weight needs data that are one data set.")
     knobs = {
-        name: _knobs(name, build, grid, seeds[0]) for name, build in variants.items()
+        name: _knobs(name, _for_table(build, tables[0]), grid, dealt[0][0][0])
+        for name, build in variants.items()
     }
     unused = [knob for knob in grid if not any(knob in own for own in knobs.values())]
     if unused:
         raise ValueError(
             f"grid has {unused[0]!r}, which no variant's function takes as a keyword."
         )
-    points = {
-        name: {knob: values[0] for knob, values in own.items()}
-        for name, own in knobs.items()
-    }
-    models = _models(variants, points, seeds[0])
-    metric = _checked_metric(metric, models, data)
+    study = _Study(
+        variants,
+        tables,
+        [
+            checked_task(
+                split,
+                epochs=design.value_for("epochs", epochs, table),
+                batch_size=design.value_for("batch_size", batch_size, table),
+                follow_test=follow_test,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                labels=table.labels(position),
+            )
+            for table in tables
+            for position, split in enumerate(table.splits)
+        ],
+    )
+    points = {name: _points(own) for name, own in knobs.items()}
+    first = {(t, name): points[name][0] for t in range(len(tables)) for name in points}
+    models = study.models(first, dealt)
+    metric = _checked_metric(metric, models, tables)
     if higher_is_better is None:
         higher_is_better = statistics.higher_is_better(metric)
-    training = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "class_weight": class_weight,
-        "sample_weight": sample_weight,
-        "progress": progress,
-        "executor": executor,
-        "jit_compile": jit_compile,
-    }
+    how = {"progress": progress, "executor": executor}
 
     tuning = pd.DataFrame()
-    chosen: dict[str, dict[str, float]] = {name: {} for name in variants}
-    if grid:
-        if getattr(data, "validation", None) is None:
+    chosen: dict[tuple[int, str], Point] = {}
+    if grid and choose:
+        if any(
+            getattr(table.splits[0], "validation", None) is None for table in tables
+        ):
             raise ValueError(
                 "tuning needs a validation part; the data have none "
                 "(data.validation is None)."
             )
-        further = range(max(seeds) + 1, max(seeds) + 1 + tuning_seeds)
+        largest = max(seed for of_table in dealt for own in of_table for seed in own)
+        further = [
+            [
+                list(range(start, start + tuning_seeds))
+                for start in itertools.islice(
+                    itertools.count(largest + 1, 0 if crossed else tuning_seeds),
+                    len(table.splits),
+                )
+            ]
+            for table in tables
+        ]
         on = "val_" + metric.removeprefix("val_")
-        tuning, chosen = _tuned(
-            variants, knobs, data, further, on, higher_is_better, training
+        trials = study.cells(
+            lambda _, name: points[name] if knobs[name] else [], further
         )
-        models = _models(variants, chosen, seeds[0])
-        variants = {
-            name: partial(_built, build, chosen[name])
-            for name, build in variants.items()
-        }
+        work = Work.of(study.tasks, jit_compile=jit_compile)
+        runs = train_work(trials, work, **how)
+        if len(runs.labels) < len(trials) or not runs.is_finished:
+            raise KeyboardInterrupt  # half a tuning chooses nothing
+        tuning, best = _tuned(runs, on, higher_is_better, tables, variants)
+        chosen = {key: best.get(key, {}) for key in first}
+        models = study.models(chosen, dealt)
 
-    cells = [
-        Cell(name, seed, build) for name, build in variants.items() for seed in seeds
-    ]
-    runs = train(cells, data, record=record, follow_test=follow_test, **training)
+    def kept(table: int, name: str) -> list[Point]:
+        return [chosen[table, name]] if chosen else points[name]
+
+    work = Work.of(study.tasks, record=record, jit_compile=jit_compile)
+    cells = study.cells(kept, dealt, labelled=not chosen)
+    runs = train_work(cells, work, **how)
     result = Comparison(
         {name: (runs, name) for name in variants},
         metric=metric,
         higher_is_better=higher_is_better,
-        data=data,
         tuning=tuning,
-        chosen=chosen,
+        chosen={
+            (tables[table].name, name): point for (table, name), point in chosen.items()
+        },
     )
-    batches = partial(_batches, data, batch_size, epochs, class_weight, sample_weight)
-    result._check(models, data, batches, {n: (k, grid) for n, k in chosen.items()})
+    result._check(
+        _Looked(
+            tables,
+            models,
+            {key: (point, grid) for key, point in chosen.items()},
+            partial(_batches, class_weight=class_weight, sample_weight=sample_weight),
+        ),
+        study,
+        dealt,
+    )
     return result
+
+
+@dataclass
+class _Study:
+    """Variants, and the tables and splits that they are trained on."""
+
+    variants: Mapping[str, Callable[..., keras.Model]]
+    tables: list[Table]
+    tasks: list[Any]  # of all splits of all tables, in order
+
+    def task(self, table: int, split: int) -> int:
+        """Return the position of a split's task."""
+        return sum(len(before.splits) for before in self.tables[:table]) + split
+
+    def cells(
+        self,
+        points: Callable[[int, str], list[Point]],
+        seeds: list[list[list[int]]],
+        labelled: bool = True,
+    ) -> list[Cell]:
+        """Return a cell for each run; points that are not labelled name no column."""
+        cells = []
+        for name, build in self.variants.items():
+            for t, table in enumerate(self.tables):
+                for point in points(t, name):
+                    # One function for each point: the engine tells networks that it
+                    # cannot look into apart by the function that builds them.
+                    own = partial(_built, _for_table(build, table), point)
+                    label = tuple(point.items()) if labelled else ()
+                    cells += [
+                        Cell(name, seed, own, self.task(t, split), label)
+                        for split in range(len(table.splits))
+                        for seed in seeds[t][split]
+                    ]
+        return cells
+
+    def models(
+        self, points: Mapping[tuple[int, str], Point], seeds: list[list[list[int]]]
+    ) -> dict[tuple[int, str], keras.Model]:
+        """Build each variant's network for each table, at one point of the grid."""
+        with starts.preserved_random_state():
+            return {
+                (t, name): starts.build_model(
+                    partial(_built, _for_table(build, table), points[t, name]),
+                    seeds[t][0][0],
+                )
+                for t, table in enumerate(self.tables)
+                for name, build in self.variants.items()
+            }
+
+
+@dataclass
+class _Looked:
+    """What the checks look at."""
+
+    tables: list[Table]
+    models: Mapping[tuple[int, str], keras.Model]  # of the first seed, untrained
+    tuned: Mapping[tuple[int, str], tuple[Point, Mapping[str, Sequence[Any]]]]
+    batches: Callable[..., Iterator[tuple]]
 
 
 class Comparison:
     """Runs of several variants, and what they say about each other.
 
     Made by :func:`compare`, or of runs that were trained apart by :meth:`from_runs`.
+    In the frames, ``data`` and ``split`` come first where there are several tables or
+    splits, then ``variant``, the keywords of a grid of which nothing was chosen, and
+    ``seed``; they are called a run's labels.
 
     Attributes
     ----------
     history : pandas.DataFrame
-        ``variant, seed, epoch, metric, value``, epochs counted from 1.
+        Labels and ``epoch, metric, value``, epochs counted from 1.
     readings : pandas.DataFrame
-        ``variant, seed, epoch, layer, metric, value``: what the instruments recorded.
+        Labels and ``epoch, layer, metric, value``: what the instruments recorded.
     diverged : pandas.DataFrame
-        ``variant, seed, epoch``: the runs that diverged, and the epoch of it.
+        Labels and ``epoch``: the runs that diverged, and the epoch of it.
     checks : pandas.DataFrame
         ``check, variant, outcome, detail``: whether the experiment did what it says. An
         outcome is ``"passed"``, ``"failed"`` or ``"does not apply"``.
     tuning : pandas.DataFrame
-        ``variant``, a column for each number tuned, ``seed``, ``metric``, ``value``:
-        every trial of the tuning. Empty if nothing was tuned.
+        Labels, a column for each number tuned, ``metric``, ``value``: every trial of
+        the tuning. Empty if nothing was tuned.
     chosen : dict
-        For each variant the numbers that the tuning chose, by name.
+        For each variant the numbers that were chosen, by name; where there are several
+        tables, such a dict for each.
     metric : str
         The score that decides.
     higher_is_better : bool
@@ -216,17 +357,17 @@ class Comparison:
         *,
         metric: str,
         higher_is_better: bool,
-        data: Any = None,
         tuning: pd.DataFrame | None = None,
-        chosen: Mapping[str, Mapping[str, float]] | None = None,
+        chosen: Mapping[tuple[str | None, str], Point] | None = None,
     ):
         self._members = dict(members)
-        self._data = data
-        self._test_scores: pd.DataFrame | None = None
+        self._chosen = dict(chosen or {})
+        self._only: pd.DataFrame | None = None  # the arms that were chosen afterwards
+        self._kept: pd.DataFrame | None = None  # scores that early stopping kept
+        self._scored: dict[str, pd.DataFrame] = {}
         self.metric = metric
         self.higher_is_better = higher_is_better
         self.tuning = pd.DataFrame() if tuning is None else tuning
-        self.chosen = {name: dict((chosen or {}).get(name, {})) for name in members}
         self.history = self._gathered(lambda runs: runs.history)
         self.readings = self._gathered(lambda runs: runs.readings)
         self.diverged = self._gathered(_divergences)
@@ -252,7 +393,7 @@ class Comparison:
 
         For variants that :func:`compare` cannot train together: other data (scaled or
         not, more or fewer examples), another batch size, another number of epochs. The
-        runs are paired by seed as ever, and compared at their own last epoch.
+        runs are paired by split and seed as ever, and compared at their own last epoch.
 
         Parameters
         ----------
@@ -286,33 +427,186 @@ class Comparison:
 
     # ----------------------------------------------------------------------- results
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The numbers that were chosen for each variant."""
+        tables = list(dict.fromkeys(table for table, _ in self._chosen))
+        by_table = {
+            table: {
+                name: dict(self._chosen.get((table, name), {}))
+                for name in self._members
+            }
+            for table in tables or [None]
+        }
+        return by_table.get(None, by_table)
+
     def scores(self, metric: str | None = None) -> pd.DataFrame:
         """Return each run's score after its last epoch.
 
         Parameters
         ----------
         metric : str, optional
-            A name in ``history``, or ``test_`` before one to score the test part; by
-            default the metric of the comparison.
+            A name in ``history``; or ``test_`` or ``train_`` before one to score that
+            part after training, without dropout and with the last weights. By default
+            the metric of the comparison.
 
         Returns
         -------
         pandas.DataFrame
-            ``variant, seed, value``; missing where a run diverged.
+            Labels and ``value``; missing where a run diverged.
         """
         metric = self.metric if metric is None else metric
-        if metric.startswith("test_"):
-            table, name = self.test_scores(), metric.removeprefix("test_")
-        else:
-            epochs = self.history.groupby(["variant", "seed"], sort=False)["epoch"]
-            last = self.history["epoch"] == epochs.transform("max")
-            table, name = self.history[last], metric
-        chosen = table[table["metric"] == name]
+        table, prefix = self._last(), ""
+        if metric not in set(table["metric"]) and self._kept is None:
+            for part in ("test", "train"):
+                if metric.startswith(f"{part}_"):
+                    table, prefix = self._part_scores(part), f"{part}_"
+        chosen = table[table["metric"] == metric.removeprefix(prefix)]
         if chosen.empty:
-            prefix = metric.removesuffix(name)
             known = ", ".join(prefix + known for known in table["metric"].unique())
             raise ValueError(f"metric is {metric!r}; expected one of {known}.")
-        return chosen[["variant", "seed", "value"]].reset_index(drop=True)
+        return chosen[[*self._label_names, "value"]].reset_index(drop=True)
+
+    def by_run(
+        self,
+        variant: str,
+        metric: str | None = None,
+        *,
+        data: str | None = None,
+        **point,
+    ) -> pd.Series:
+        """Return the scores of one variant, for :func:`statistics.estimate`.
+
+        Parameters
+        ----------
+        variant : str
+        metric : str, optional
+            As in :meth:`scores`.
+        data : str, optional
+            Which table, where there are several.
+        **point
+            Numbers of the grid, where all of it was kept. Those that the variant does
+            not take are left aside.
+
+        Returns
+        -------
+        pandas.Series
+            By ``split`` and ``seed``. A run that diverged counts as the worst finite
+            one of all variants on that table, so that a variant gains nothing by it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such arm, or there are several.
+        """
+        scores = self.scores(metric)
+        if "data" in scores:
+            if data not in set(scores["data"]):
+                known = ", ".join(map(repr, scores["data"].unique()))
+                raise ValueError(f"data is {data!r}; expected one of {known}.")
+            scores = scores[scores["data"] == data]
+        elif data is not None:
+            raise ValueError(f"data is {data!r}, but there is one table only.")
+        values = scores["value"].where(np.isfinite(scores["value"]))
+        better = self._better(metric)
+        values = values.fillna(values.min() if better else values.max())
+        own = _of(scores, variant)
+        if own.empty:
+            raise ValueError(
+                f"variant is {variant!r}; expected one of {', '.join(self.variants)}."
+            )
+        for knob, value in point.items():
+            if knob not in scores:
+                raise ValueError(
+                    f"there is no {knob!r} to choose by; the labels are "
+                    f"{', '.join(self._label_names)}."
+                )
+            if own[knob].notna().any():
+                own = own[own[knob] == value]
+        if own.empty:
+            raise ValueError(
+                f"variant {variant!r} was not trained with {_said(point)}."
+            )
+        index = _run_labels(own)
+        arms = own.drop(columns=[*index, "value"]).drop_duplicates()
+        if len(arms) > 1:
+            several = ", ".join(k for k in arms if arms[k].nunique(dropna=False) > 1)
+            raise ValueError(f"variant {variant!r} has several arms; say {several}.")
+        return values[own.index].set_axis(pd.MultiIndex.from_frame(own[index]))
+
+    def estimate(
+        self,
+        variant: str,
+        metric: str | None = None,
+        *,
+        statistic: str = "mean",
+        confidence_level: float = 0.95,
+        comparisons: int = 1,
+        data: str | None = None,
+        **point: Any,
+    ) -> Estimate:
+        """Estimate a variant's score, with an interval that knows the design.
+
+        Parameters
+        ----------
+        variant, metric, data, **point
+            As in :meth:`by_run`.
+        statistic, confidence_level, comparisons
+            As in :func:`nnperf_utils.statistics.estimate`.
+
+        Returns
+        -------
+        Estimate
+        """
+        return statistics.estimate(
+            _without_single_level(self.by_run(variant, metric, data=data, **point)),
+            statistic,
+            confidence_level=confidence_level,
+            comparisons=comparisons,
+        )
+
+    def difference(
+        self,
+        variant: str,
+        reference: str,
+        metric: str | None = None,
+        *,
+        statistic: str = "mean",
+        confidence_level: float = 0.95,
+        comparisons: int = 1,
+        data: str | None = None,
+        **point: Any,
+    ) -> Estimate:
+        """Estimate what a variant scores more than another, paired run by run.
+
+        Parameters
+        ----------
+        variant, reference : str
+        metric, data, **point
+            As in :meth:`by_run`.
+        statistic, confidence_level, comparisons
+            As in :func:`nnperf_utils.statistics.estimate`.
+
+        Returns
+        -------
+        Estimate
+        """
+        one, other = (
+            self.by_run(name, metric, data=data, **point)
+            for name in (variant, reference)
+        )
+        paired = (one - other).dropna()
+        if paired.empty:
+            raise ValueError(
+                f"variants {variant!r} and {reference!r} have no run in common, so "
+                "they cannot be paired."
+            )
+        return statistics.estimate(
+            _without_single_level(paired),
+            statistic,
+            confidence_level=confidence_level,
+            comparisons=comparisons,
+        )
 
     def summary(
         self,
@@ -333,33 +627,46 @@ class Comparison:
         reference : str, optional
             The variant that the others are compared with; by default the first.
         confidence_level : float
-            Of the intervals.
+            Of the intervals, all those of one table together.
 
         Returns
         -------
         pandas.DataFrame
             As :func:`nnperf_utils.statistics.summarize` describes it: for each variant
             median, paired difference, their intervals, verdict, and the smallest
-            difference that these seeds could have shown; further, a column for each
-            number that was tuned. ``attrs["covers"]`` says what the intervals cover.
+            difference that these runs could have shown; further, a column for each
+            number that was tuned. Where all of a grid was kept there is a row for each
+            combination, where there are several tables a block of rows for each.
+            ``attrs`` say what the intervals cover, and over how many comparisons they
+            are simultaneous.
         """
         if higher_is_better is None:
-            same = metric is None or metric == self.metric
-            higher_is_better = (
-                self.higher_is_better if same else statistics.higher_is_better(metric)
+            higher_is_better = self._better(metric)
+        scores = self.scores(metric)
+        knobs = [k for k in self._label_names if k not in ("data", "variant", *_RUN)]
+        scores["variant"] = [
+            _arm(row["variant"], {k: row[k] for k in knobs})
+            for row in scores.to_dict("records")
+        ]
+        blocks = {}
+        tables = (
+            scores.groupby("data", sort=False) if "data" in scores else [("", scores)]
+        )
+        for name, own in tables:
+            blocks[name] = statistics.summarize(
+                own[["variant", *_run_labels(own), "value"]],
+                higher_is_better=higher_is_better,
+                reference=own["variant"].iloc[0] if reference is None else reference,
+                confidence_level=confidence_level,
             )
-        table = statistics.summarize(
-            self.scores(metric),
-            higher_is_better=higher_is_better,
-            reference=next(iter(self._members)) if reference is None else reference,
-            confidence_level=confidence_level,
-        )
-        for knob in dict.fromkeys(k for own in self.chosen.values() for k in own):
-            table[knob] = [self.chosen[name].get(knob, np.nan) for name in table.index]
-        table.attrs["covers"] = (
-            f"{confidence_level:.0%} bootstrap intervals over seeds only (starting "
-            "weights, order of examples, dropout), not over splits"
-        )
+            chosen = [self._chosen.get((name or None, v), {}) for v in self.variants]
+            if len(chosen) == len(blocks[name]):
+                for knob in dict.fromkeys(knob for point in chosen for knob in point):
+                    blocks[name][knob] = [point.get(knob, np.nan) for point in chosen]
+        if "data" not in scores:
+            return blocks[""]
+        table = pd.concat(blocks, names=["data"])
+        table.attrs = next(iter(blocks.values())).attrs
         return table
 
     def test_scores(self, test: tuple | None = None) -> pd.DataFrame:
@@ -371,24 +678,21 @@ class Comparison:
         Parameters
         ----------
         test : tuple of (x, y), optional
-            By default the test part of the data that was compared on.
+            By default the test part of the data that each run was trained on.
 
         Returns
         -------
         pandas.DataFrame
-            ``variant, seed, metric, value``.
+            Labels and ``metric, value``.
         """
-        if self._test_scores is None:
-            part = getattr(self._data, "test", None) if test is None else test
-            if part is None:
-                raise ValueError("the data have no test part; give one as test=(x, y).")
-            self._test_scores = self._gathered(lambda runs: runs.evaluate(*part))
-        elif test is not None:
-            raise ValueError(
-                "the test set has been scored already, and is scored once only; call "
-                "test_scores() for the figures."
-            )
-        return self._test_scores.copy()
+        if test is not None:
+            if "test" in self._scored:
+                raise ValueError(
+                    "the test set has been scored already, and is scored once only; "
+                    "call test_scores() for the figures."
+                )
+            self._scored["test"] = self._gathered(lambda runs: runs.evaluate(*test))
+        return self._part_scores("test").copy()
 
     def stopped(
         self, monitor: str = "val_loss", *, patience: int = 0, **options: Any
@@ -403,7 +707,7 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            ``variant, seed, stopped_epoch, best_epoch, metric, value``: scores kept.
+            Labels and ``stopped_epoch, best_epoch, metric, value``: scores kept.
         """
         frame = self._gathered(
             lambda runs: runs.stopped(monitor=monitor, patience=patience, **options)
@@ -411,21 +715,107 @@ class Comparison:
         if options.get("restore_best_weights", True):
             outcomes = {
                 name: checks.restored_best_weights(
-                    _of(frame, name), _of(self.history, name), monitor
+                    _numbered(_of(frame, name)),
+                    _numbered(_of(self.history, name)),
+                    monitor,
                 )
                 for name in self.variants
             }
             self._note("early stopping keeps the best weights", outcomes)
         return frame
 
-    def model(self, variant: str, seed: int) -> keras.Model:
-        """Return one run's network after training, an ordinary Keras model."""
+    def with_early_stopping(
+        self, monitor: str = "val_loss", *, patience: int = 0, **options: Any
+    ) -> "Comparison":
+        """Return the comparison as it had come out with early stopping.
+
+        The history holds every epoch, so nothing is trained again. To know the test
+        score at an epoch that the validation part has chosen, train with
+        ``follow_test=True``.
+
+        Parameters
+        ----------
+        monitor, patience, **options
+            As in :meth:`stopped`.
+
+        Returns
+        -------
+        Comparison
+            Its scores are those that early stopping keeps.
+        """
+        result = copy.copy(self)
+        result._kept = self.stopped(monitor, patience=patience, **options)
+        return result
+
+    def choose(self, metric: str | None = None) -> "Comparison":
+        """Return the comparison of each variant's best arm, of a grid that was kept.
+
+        The choice has seen the very runs that are compared: make it by validation
+        scores and compare test scores.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The arm with the best mean of it is chosen, for each variant and table; by
+            default the metric of the comparison. A run that diverged counts as the
+            worst one.
+
+        Returns
+        -------
+        Comparison
+            With :attr:`chosen`.
+        """
+        metric = self.metric if metric is None else metric
+        scores = self.scores(metric)
+        knobs = [k for k in self._label_names if k not in ("data", "variant", *_RUN)]
+        better = self._better(metric)
+        tables = [name for name in ("data",) if name in scores]
+        finite = scores["value"].where(np.isfinite(scores["value"]))
+        groups = finite.groupby(scores[tables[0]]) if tables else None
+        worst = "min" if better else "max"
+        scores["value"] = finite.fillna(
+            groups.transform(worst) if groups else getattr(finite, worst)()
+        )
+        arms = scores.groupby([*tables, "variant", *knobs], sort=False, dropna=False)
+        means = arms["value"].mean().reset_index()
+        sign = 1 if better else -1
+        means["value"] *= sign
+        best = means.loc[
+            means.groupby([*tables, "variant"], sort=False)["value"].idxmax()
+        ]
+        result = copy.copy(self)
+        result._only = best.drop(columns="value")
+        result._chosen = {
+            (row.get("data"), row["variant"]): {
+                k: row[k] for k in knobs if not pd.isna(row[k])
+            }
+            for row in best.to_dict("records")
+        }
+        for name in ("history", "readings", "diverged"):
+            setattr(result, name, result._of_chosen(getattr(self, name)))
+        result._scored = {
+            part: result._of_chosen(frame) for part, frame in self._scored.items()
+        }
+        if self._kept is not None:
+            result._kept = result._of_chosen(self._kept)
+        return result
+
+    def model(self, variant: str, seed: int, **labels: Any) -> keras.Model:
+        """Return one run's network after training, an ordinary Keras model.
+
+        Parameters
+        ----------
+        variant : str
+        seed : int
+        **labels
+            Further labels, where these two do not tell: ``split=2``.
+        """
         if variant not in self._members:
             raise ValueError(
                 f"variant is {variant!r}; expected one of {', '.join(self.variants)}."
             )
         runs, inner = self._members[variant]
-        return runs.model(seed=seed) if inner is None else runs.model(seed, inner)
+        return runs.model(seed, inner, **labels)
 
     def __repr__(self) -> str:
         """Summary as text."""
@@ -441,15 +831,54 @@ class Comparison:
         better = "higher" if self.higher_is_better else "lower"
         failed = (self.checks["outcome"] == "failed").sum()
         too_few = np.isinf(table["smallest_difference"]).any()
+        attrs = table.attrs
+        together = (
+            f"; {attrs['confidence_level']:.0%} over {attrs['comparisons']} "
+            f"comparisons together, each at {attrs['individual_level']:.1%}"
+            if attrs["comparisons"] > 1
+            else f"; {attrs['confidence_level']:.0%} intervals"
+        )
         return (
             f"{self.metric} ({better} is better) after the last epoch; differences to "
-            f"{self.variants[0]!r}, paired by seed; {table.attrs['covers']}"
-            + ("; too few seeds for a verdict" if too_few else "")
+            f"{self.variants[0]!r}, paired by run: {attrs['design']}, "
+            f"{attrs['covers']}{together}"
+            + ("; too few for a verdict" if too_few else "")
             + (f"; {failed} checks failed, see .checks" if failed else "")
             + "."
         )
 
     # ------------------------------------------------------------------------ inside
+
+    @property
+    def _label_names(self) -> list[str]:
+        known = ("epoch", "metric", "value")
+        return [name for name in self.history if name not in known]
+
+    def _better(self, metric: str | None) -> bool:
+        """Tell whether more of a metric is better."""
+        if metric is None or metric == self.metric:
+            return self.higher_is_better
+        return statistics.higher_is_better(metric)
+
+    def _last(self) -> pd.DataFrame:
+        """Return the scores after the last epoch, or those that were kept."""
+        if self._kept is not None:
+            return self._kept
+        labels = self._label_names
+        epochs = self.history.groupby(labels, sort=False, dropna=False)["epoch"]
+        return self.history[self.history["epoch"] == epochs.transform("max")]
+
+    def _part_scores(self, part: str) -> pd.DataFrame:
+        """Score the training or the test part, once."""
+        if part not in self._scored:
+            self._scored[part] = self._gathered(lambda runs: runs.evaluate_part(part))
+        return self._scored[part]
+
+    def _of_chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a frame that belong to the chosen arms."""
+        if self._only is None or frame.empty:
+            return frame
+        return frame.merge(self._only)[list(frame)]
 
     def _gathered(self, part: Callable[[Runs], pd.DataFrame]) -> pd.DataFrame:
         """Put together a frame of all runs, with the variants under their names."""
@@ -460,11 +889,12 @@ class Comparison:
             frame = part(runs)
             if inner is None:
                 frame = frame.drop(columns="variant", errors="ignore")
-                frame.insert(0, "variant", name)
+                place = sum(label in frame for label in ("data", "split"))
+                frame.insert(place, "variant", name)
             else:
                 seen.add(id(runs))
             frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        return self._of_chosen(pd.concat(frames, ignore_index=True))
 
     def _note(self, check: str, outcomes: Mapping[str, checks.Outcome]) -> None:
         """Enter the outcomes of a check, in place of earlier ones; warn of failures."""
@@ -484,17 +914,13 @@ class Comparison:
                 )
 
     def _check(
-        self,
-        models: Mapping[str, keras.Model],
-        data: Any,
-        batches: Callable[[int], Iterator[tuple]],
-        tuned: Mapping[str, tuple[Mapping[str, float], Mapping[str, Sequence[float]]]],
+        self, looked: _Looked, study: _Study, seeds: list[list[list[int]]]
     ) -> None:
         """Look at whether the experiment did what it says.
 
-        `models` are the variants' networks of the first seed, before training.
+        Where all of a grid was kept, the networks themselves are looked at in its first
+        point only.
         """
-        x = keras.tree.map_structure(lambda a: a[:_PROBE_EXAMPLES], data.train[0])
         of: dict[str, dict[str, checks.Outcome]] = {
             "same number of updates": {},
             "starting weights differ by seed": {},
@@ -504,74 +930,139 @@ class Comparison:
             "clipping fires": {},
             "best of the grid is not at its edge": {},
         }
-        updates = {}
-        for name in self.variants:
-            model, own = models[name], _of(self.history, name)
-            seeds = list(dict.fromkeys(own["seed"]))
-            runs, inner = self._members[name]
-            count = runs.updates(seeds[0], inner)
-            epochs = own.groupby("seed", sort=False)["epoch"].max()
-            updates[name] = count * epochs // epochs.loc[seeds[0]]
-            begun = runs.starting_weights(inner)
-            if len(begun) == 2:
-                of["starting weights differ by seed"][name] = (
-                    checks.starting_weights_differ(*begun)
+        for t, table in enumerate(looked.tables):
+            data, task = table.splits[0], study.tasks[study.task(t, 0)]
+            x = keras.tree.map_structure(lambda a: a[:_PROBE_EXAMPLES], data.train[0])
+            histories = {
+                name: _numbered(_first_arm(_of_table(self.history, table), name))
+                for name in self.variants
+            }
+            histories = {name: own for name, own in histories.items() if len(own)}
+            updates = {}
+            for name, own in histories.items():
+                shown = name if table.name is None else f"{name}, {table.name}"
+                model, seed = looked.models[t, name], seeds[t][0][0]
+                runs, inner = self._members[name]
+                updates[shown] = runs.updates(inner, data=table.name)
+                begun = runs.starting_weights(inner)
+                if len(begun) == 2:
+                    of["starting weights differ by seed"][shown] = (
+                        checks.starting_weights_differ(*begun)
+                    )
+                of["schedule changes the learning rate"][shown] = (
+                    checks.schedule_changes_learning_rate(model, max(updates[shown]))
                 )
-            of["schedule changes the learning rate"][name] = (
-                checks.schedule_changes_learning_rate(model, count)
+                with starts.preserved_random_state():
+                    of["dropout only in training"][shown] = (
+                        checks.dropout_only_in_training(
+                            self._trained(model, name, table, own), x
+                        )
+                    )
+                    batches = looked.batches(
+                        data, task.batch_size, task.epochs, seed=seed
+                    )
+                    of["clipping fires"][shown] = checks.clipping_fires(
+                        model, itertools.islice(batches, _CLIPPING_UPDATES)
+                    )
+                if name != self.variants[0] and self.variants[0] in histories:
+                    of["variant changes training"][shown] = (
+                        checks.variant_changes_training(
+                            own, histories[self.variants[0]]
+                        )
+                    )
+                of["best of the grid is not at its edge"][shown] = _inside(
+                    *looked.tuned.get((t, name), ({}, {}))
+                )
+            of["same number of updates"] |= checks.same_number_of_updates(updates)
+        for table in looked.tables:
+            for data in table.splits:
+                scaler = checks.scaler_fitted_on_training_part(data)
+                if scaler.outcome == "failed":
+                    break
+            self._note(
+                "scaler saw the training part alone"
+                + ("" if table.name is None else f", {table.name}"),
+                {"": scaler},
             )
-            with starts.preserved_random_state():
-                # Untrained weights may be zero, and hide what dropout does.
-                drops = checks.draws_at_random(model)
-                of["dropout only in training"][name] = checks.dropout_only_in_training(
-                    self.model(name, seeds[0]) if drops else model, x
-                )
-                of["clipping fires"][name] = checks.clipping_fires(
-                    model, itertools.islice(batches(seeds[0]), _CLIPPING_UPDATES)
-                )
-            if name != self.variants[0]:
-                of["variant changes training"][name] = checks.variant_changes_training(
-                    own, _of(self.history, self.variants[0])
-                )
-            of["best of the grid is not at its edge"][name] = _inside(*tuned[name])
-        of["same number of updates"] = checks.same_number_of_updates(updates)
-        scaler = checks.scaler_fitted_on_training_part(data)
-        self._note("scaler saw the training part alone", {"": scaler})
         for check, outcomes in of.items():
             self._note(check, outcomes)
+
+    def _trained(
+        self, model: keras.Model, name: str, table: Table, own: pd.DataFrame
+    ) -> keras.Model:
+        """Return a network of which one can see whether it draws at random.
+
+        Untrained weights may be zero, and hide what dropout does.
+        """
+        if not checks.draws_at_random(model):
+            return model
+        row = own.iloc[0]
+        runs, inner = self._members[name]
+        names = [n for n in runs.labels if n not in ("variant", "seed")]
+        labels = {n: row[n] for n in names if n in row and not pd.isna(row[n])}
+        return runs.model(int(row["own_seed"]), inner, **labels)
+
+
+def _run_labels(frame: pd.DataFrame) -> list[str]:
+    """Return the labels that tell runs of one arm apart; a whole table has no split."""
+    return [name for name in _RUN if name in frame and frame[name].notna().any()]
 
 
 def _of(frame: pd.DataFrame, variant: str) -> pd.DataFrame:
     return frame[frame["variant"] == variant]
 
 
+def _of_table(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    return frame if table.name is None else frame[frame["data"] == table.name]
+
+
+def _first_arm(frame: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """Return the rows of the first point of a variant's grid."""
+    own = _of(frame, variant)
+    known = ("data", "variant", *_RUN, "epoch", "layer", "metric", "value")
+    knobs = [name for name in own if name not in known]
+    if own.empty or not knobs:
+        return own
+    return own.merge(own[knobs].iloc[:1])[list(own)]
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give each run a number of its own in the place of its seed."""
+    known = ("epoch", "metric", "value", "layer", "stopped_epoch", "best_epoch")
+    labels = [name for name in frame if name not in known]
+    runs = frame.groupby(labels, sort=False, dropna=False).ngroup()
+    return frame.assign(own_seed=frame["seed"], seed=runs)
+
+
+def _without_single_level(values: pd.Series) -> pd.Series:
+    """Drop the level of the split where there is no split."""
+    if list(values.index.names) == ["seed"]:
+        return values.set_axis(values.index.get_level_values("seed"))
+    return values
+
+
 def _divergences(runs: Runs) -> pd.DataFrame:
     """Return the runs that diverged as a frame, with the epoch of it."""
-    found = runs.diverged.dropna().rename("epoch").astype(int)
-    return found.reset_index()
+    first = runs.diverged.reset_index(drop=True)
+    frame = runs.labels.assign(epoch=first)[first.notna().to_numpy()]
+    return frame.astype({"epoch": int}).reset_index(drop=True)
 
 
 # ------------------------------------------------------------------------------ tuning
 
 
-def _built(build: Callable[..., keras.Model], knobs: Mapping[str, float]) -> Any:
+def _for_table(build: Callable[..., keras.Model], table: Table) -> Callable:
+    """Give a function its data, if it asks for them."""
+    return partial(build, data=table.splits[0]) if _takes(build, "data") else build
+
+
+def _built(build: Callable[..., keras.Model], knobs: Mapping[str, Any]) -> Any:
     """Build a model with some numbers set, the learning rate if need be afterwards."""
     keywords = {k: v for k, v in knobs.items() if _takes(build, k)}
     model = build(**keywords)
     if "learning_rate" in knobs and "learning_rate" not in keywords:
         model.optimizer.learning_rate = knobs["learning_rate"]
     return model
-
-
-def _models(
-    variants: Mapping[str, Callable], points: Mapping[str, Mapping], seed: int
-) -> dict[str, keras.Model]:
-    """Build each variant's network, its knobs at a point of the grid."""
-    with starts.preserved_random_state():
-        return {
-            name: starts.build_model(partial(_built, build, points[name]), seed)
-            for name, build in variants.items()
-        }
 
 
 def _takes(build: Callable, keyword: str) -> bool:
@@ -586,8 +1077,8 @@ def _takes(build: Callable, keyword: str) -> bool:
 
 
 def _knobs(
-    name: str, build: Callable, grid: Mapping[str, tuple[float, ...]], seed: int
-) -> dict[str, tuple[float, ...]]:
+    name: str, build: Callable, grid: Mapping[str, tuple], seed: int
+) -> dict[str, tuple]:
     """Return the part of the grid that applies to a variant."""
     own = {knob: values for knob, values in grid.items() if _takes(build, knob)}
     if "learning_rate" in grid and "learning_rate" not in own:
@@ -603,66 +1094,72 @@ def _knobs(
     return own
 
 
+def _points(knobs: Mapping[str, tuple]) -> list[Point]:
+    """Return all combinations of a grid; of an empty one, one empty one."""
+    return [
+        dict(zip(knobs, values, strict=True))
+        for values in itertools.product(*knobs.values())
+    ]
+
+
 def _tuned(
-    variants: Mapping[str, Callable],
-    knobs: Mapping[str, Mapping[str, tuple[float, ...]]],
-    data: Any,
-    seeds: Sequence[int],
+    runs: Runs,
     metric: str,
     higher_is_better: bool,
-    training: Mapping[str, Any],
-) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
-    """Train every variant at every point of its grid, and choose the best point."""
-    trials = {
-        f"{name}, {_said(point)}": (name, point)
-        for name, own in knobs.items()
-        if own
-        for point in (
-            dict(zip(own, values, strict=True))
-            for values in itertools.product(*own.values())
-        )
-    }
-    # One function for each point: the engine tells networks that it cannot look into
-    # apart by the function that builds them.
-    builds = {
-        label: partial(_built, variants[name], point)
-        for label, (name, point) in trials.items()
-    }
-    cells = [
-        Cell(label, seed, build) for label, build in builds.items() for seed in seeds
-    ]
-    runs = train(cells, data, **training)
-    if runs.epochs < training["epochs"]:
-        raise KeyboardInterrupt  # half a tuning chooses nothing
-    last = runs.history.query("epoch == epoch.max() and metric == @metric")
-    # A run that diverged counts as the worst one seen.
-    worst = last["value"].min() if higher_is_better else last["value"].max()
-    mean = last.fillna({"value": worst}).groupby("variant", sort=False)["value"].mean()
-    chosen: dict[str, dict[str, float]] = {name: {} for name in variants}
-    for name in variants:
-        own = mean[[label for label, (trial, _) in trials.items() if trial == name]]
-        if own.empty:
-            continue
-        if last[last["variant"].isin(own.index)]["value"].isna().all():
-            raise ValueError(
-                f"every trial of variant {name!r} diverged; try smaller values."
+    tables: Sequence[Table],
+    variants: Mapping[str, Callable],
+) -> tuple[pd.DataFrame, dict[tuple[int, str], Point]]:
+    """Choose the best point of each variant's grid, for each table."""
+    labels = list(runs.labels)
+    last = runs.history[runs.history["metric"] == metric]
+    epochs = last.groupby(labels, sort=False, dropna=False)["epoch"]
+    last = last[last["epoch"] == epochs.transform("max")].reset_index(drop=True)
+    knobs = [n for n in labels if n not in ("data", "variant", *_RUN)]
+    best: dict[tuple[int, str], Point] = {}
+    for t, table in enumerate(tables):
+        of_table = _of_table(last, table)
+        # A run that diverged counts as the worst one seen.
+        seen = of_table["value"]
+        worst = seen.min() if higher_is_better else seen.max()
+        for name in variants:
+            own = _of(of_table, name)
+            if own.empty:
+                continue
+            if own["value"].isna().all():
+                raise ValueError(
+                    f"every trial of variant {name!r} diverged; try smaller values."
+                )
+            taken = [knob for knob in knobs if own[knob].notna().any()]
+            means = (
+                own["value"]
+                .fillna(worst)
+                .groupby([own[knob] for knob in taken], sort=False)
+                .mean()
             )
-        best = own.idxmax() if higher_is_better else own.idxmin()
-        chosen[name] = trials[best][1]
-    points = pd.DataFrame([point for _, point in trials.values()], index=list(trials))
-    table = last[["variant", "seed", "metric", "value"]].reset_index(drop=True)
-    for position, knob in enumerate(points):
-        table.insert(1 + position, knob, points[knob].loc[table["variant"]].to_numpy())
-    table["variant"] = [trials[label][0] for label in table["variant"]]
-    return table, chosen
+            at = means.idxmax() if higher_is_better else means.idxmin()
+            values = at if isinstance(at, tuple) else (at,)
+            best[t, name] = {
+                knob: value.item() if hasattr(value, "item") else value
+                for knob, value in zip(taken, values, strict=True)
+            }
+    return last.drop(columns="epoch"), best
 
 
-def _said(point: Mapping[str, float]) -> str:
-    return ", ".join(f"{knob}={value:g}" for knob, value in point.items())
+def _said(point: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{knob}={value:g}" if isinstance(value, Real) else f"{knob}={value}"
+        for knob, value in point.items()
+    )
+
+
+def _arm(variant: str, point: Mapping[str, Any]) -> str:
+    """Name a variant at a point of a grid."""
+    said = _said({k: v for k, v in point.items() if not pd.isna(v)})
+    return f"{variant}, {said}" if said else variant
 
 
 def _inside(
-    point: Mapping[str, float], grid: Mapping[str, Sequence[float]]
+    point: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]
 ) -> checks.Outcome:
     """Check that tuning did not choose an end of its grid, beyond which may be better.
 
@@ -672,9 +1169,11 @@ def _inside(
         return checks.Outcome("does not apply", "nothing was tuned")
     edges = []
     for knob, value in point.items():
-        if len(grid[knob]) > 1 and value == max(grid[knob]):
+        if len(grid[knob]) < 2 or not isinstance(value, Real):
+            continue
+        if value == max(grid[knob]):
             edges.append(f"{knob} {value:g} is the largest tried")
-        elif len(grid[knob]) > 1 and value == min(grid[knob]) and value != 0:
+        elif value == min(grid[knob]) and value != 0:
             edges.append(f"{knob} {value:g} is the smallest tried")
     if edges:
         return checks.Outcome("failed", "; ".join(edges) + ": widen the grid")
@@ -687,6 +1186,7 @@ def _batches(
     epochs: int,
     class_weight: Mapping[int, float] | None,
     sample_weight: Any,
+    *,
     seed: int,
 ) -> Iterator[tuple]:
     """Yield the batches of a run in the order in which the engine shows them."""
@@ -713,22 +1213,23 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
 
 
-def _checked_entries(entries: Any, what: str) -> None:
+def _checked_entries(entries: Any, what: str, least: int = 2) -> None:
     if not isinstance(entries, Mapping):
         raise TypeError(
             f"{what} must be a dictionary by name; got {type(entries).__name__}."
         )
-    if len(entries) < 2:
+    if len(entries) < least:
         raise ValueError(
-            f"{what} has {len(entries)} entries; a comparison takes two or more."
+            f"{what} has {len(entries)} entries; a comparison takes two or more, or "
+            "one and a grid with choose=False."
         )
     for name in entries:
         if not isinstance(name, str) or not name.strip():
             raise TypeError(f"{what} has the name {name!r}; expected some text.")
 
 
-def _checked_variants(variants: Any) -> dict[str, Callable]:
-    _checked_entries(variants, "variants")
+def _checked_variants(variants: Any, least: int) -> dict[str, Callable]:
+    _checked_entries(variants, "variants", least)
     for name, build in variants.items():
         if isinstance(build, keras.Model):
             raise TypeError(
@@ -743,11 +1244,11 @@ def _checked_variants(variants: Any) -> dict[str, Callable]:
     return dict(variants)
 
 
-def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple[float, ...]]:
+def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple]:
     """Return all that is to be tuned, by keyword."""
     if grid is not None and not isinstance(grid, Mapping):
         raise TypeError(
-            "grid must be a dictionary from a keyword to the numbers to try; got "
+            "grid must be a dictionary from a keyword to the values to try; got "
             f"{type(grid).__name__}."
         )
     entries = {
@@ -759,27 +1260,32 @@ def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple[float, ...]
         entries["learning_rate"] = ("learning_rates", learning_rates)
     checked = {}
     for knob, (what, values) in entries.items():
-        if isinstance(values, Real):
+        if isinstance(values, Real | str):
             values = [values]
         try:
             values = tuple(values)
         except TypeError:
             raise TypeError(
-                f"{what} is {values!r}; expected a list of numbers."
+                f"{what} is {values!r}; expected a list of numbers or names."
             ) from None
         if not values:
-            raise ValueError(f"{what} is empty; expected one number or more.")
+            raise ValueError(f"{what} is empty; expected one value or more.")
         for value in values:
+            if isinstance(value, str) and knob != "learning_rate":
+                continue
             if (
                 not isinstance(value, Real)
                 or isinstance(value, bool)
                 or not isfinite(value)
             ):
-                raise TypeError(f"{what} holds {value!r}; expected finite numbers.")
+                raise TypeError(
+                    f"{what} holds {value!r}; expected finite numbers"
+                    + ("." if knob == "learning_rate" else " or names.")
+                )
             if knob == "learning_rate" and value <= 0:
                 raise ValueError(f"{what} holds {value}; expected numbers above 0.")
         if len(set(values)) < len(values):
-            raise ValueError(f"{what} holds a number more than once.")
+            raise ValueError(f"{what} holds a value more than once.")
         values = tuple(v.item() if hasattr(v, "item") else v for v in values)
         # Keras takes a learning rate of 1.0, but not of 1.
         checked[knob] = tuple(map(float, values)) if knob == "learning_rate" else values
@@ -787,19 +1293,23 @@ def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple[float, ...]
 
 
 def _checked_metric(
-    metric: str | None, models: Mapping[str, keras.Model], data: Any
+    metric: str | None,
+    models: Mapping[tuple[int, str], keras.Model],
+    tables: Sequence[Table],
 ) -> str:
     """Return the metric that decides, after checking that all variants have it."""
-    prefix = "" if getattr(data, "validation", None) is None else "val_"
-    known: list[str] | None = None
-    for name, model in models.items():
-        own = _metric_names(model, data)
+    validated = all(
+        getattr(split, "validation", None) is not None
+        for table in tables
+        for split in table.splits
+    )
+    prefix = "val_" if validated else ""
+    for (t, name), model in models.items():
+        own = _metric_names(model, tables[t].splits[0])
         if not own:
             continue  # what is wrong with it the engine says more clearly
-        if known is None:
-            known = own
-            if metric is None:
-                metric = prefix + ("accuracy" if "accuracy" in own else "loss")
+        if metric is None:
+            metric = prefix + ("accuracy" if "accuracy" in own else "loss")
         allowed = [*own, *(f"val_{n}" for n in own if prefix)]
         if metric not in allowed:
             raise ValueError(

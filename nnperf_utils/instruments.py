@@ -58,6 +58,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from nnperf_utils.engine import private
+
 __all__ = [
     "Monitor",
     "activation_statistics",
@@ -112,7 +114,7 @@ _OPAQUE = (keras.layers.RNN, keras.layers.Wrapper)
 def _sublayers(layer: keras.Layer) -> list[keras.Layer]:
     if isinstance(layer, _OPAQUE):
         return []
-    return layer._flatten_layers(include_self=False, recursive=False)
+    return private.flatten_layers(layer, include_self=False, recursive=False)
 
 
 def _own_variables(layer: keras.Layer) -> list[keras.Variable]:
@@ -215,7 +217,7 @@ def _capture(model: keras.Model) -> Iterator[_Captured]:
     def wrap(name: str, layer: keras.Layer) -> Callable:
         call = layer.call
         draws = any(
-            inner._seed_generators for inner in layer._flatten_layers(recursive=True)
+            private.seed_generators(inner) for inner in private.flatten_layers(layer)
         ) and (isinstance(layer, _OPAQUE) or not _sublayers(layer))
         reads = not isinstance(layer, _PASS_VALUES_ON)
 
@@ -872,7 +874,7 @@ def _precision(model: keras.Model, dtype: str) -> Iterator[None]:
     model would need a `get_config` that a custom layer often lacks, and that layer is
     the one to check.
     """
-    layers = model._flatten_layers()
+    layers = private.flatten_layers(model)
     losses = []
     if (compiled := model._compile_loss) is not None:
         losses = [compiled, *(part.loss for part in compiled._flat_losses)]
@@ -977,12 +979,12 @@ def gradient_check(
     x, y = _tensors(x), _tensors(y)
     if model._compile_loss is not None and not model._compile_loss.built:
         # Keras builds the compiled losses at the first batch.
-        model._symbolic_build(data_batch=(x, y))
+        private.symbolic_build(model, (x, y))
     random = np.random.default_rng(seed)
     rows = []
     # XLA does not care for recurrent layers; everything else compiles faster with it.
     jit_compile = not any(
-        isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()
+        isinstance(layer, keras.layers.RNN) for layer in private.flatten_layers(model)
     )
     with _precision(model, dtype), _capture(model):
 

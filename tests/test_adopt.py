@@ -130,7 +130,7 @@ def test_chapter_need_not_run_again(course):
     adopt.adopt(course, ADDRESS)
     after = execute.read_json(course / "chapters" / CHAPTERS[0].name)
     assert before != after
-    assert execute.notebook_state(before, "") == execute.notebook_state(after, "")
+    assert execute.notebook_state(before) == execute.notebook_state(after)
 
 
 def test_checkout_is_adopted_in_all_places_or_in_none():

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -8,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nnperf_utils.statistics import higher_is_better, interval, summarize
+from nnperf_utils.statistics import (
+    Estimate,
+    estimate,
+    higher_is_better,
+    interval,
+    power,
+    repetitions_needed,
+    smallest_difference,
+    summarize,
+    variance_components,
+)
 
 
 def frame(**runs):
@@ -17,6 +28,30 @@ def frame(**runs):
         pd.DataFrame({"variant": name, "seed": range(len(values)), "value": values})
         for name, values in runs.items()
     )
+
+
+def on(values, **levels):
+    """Numbers with the levels of their index."""
+    if len(levels) > 1:
+        index = pd.MultiIndex.from_arrays(list(levels.values()), names=list(levels))
+    else:
+        [(name, labels)] = levels.items()
+        index = pd.Index(list(labels), name=name)
+    return pd.Series(np.asarray(values), index)
+
+
+def nested(values):
+    """Numbers of shape (splits, seeds), each split with seeds of its own."""
+    k, r = np.shape(values)
+    split = np.repeat(np.arange(k), r)
+    return on(np.ravel(values), split=split, seed=np.arange(k * r))
+
+
+def crossed(values):
+    """Numbers of shape (splits, seeds), the same seeds on each split."""
+    k, r = np.shape(values)
+    split, seed = np.repeat(np.arange(k), r), np.tile(np.arange(r), k)
+    return on(np.ravel(values), split=split, seed=seed)
 
 
 def noise(seed, n=20, scale=1.0):
@@ -87,6 +122,332 @@ def test_interval_of_constant_and_single_values():
     assert np.isnan(interval([2.0])).all()
 
 
+# --- estimates ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "design", "covers"),
+    [
+        (on(noise(0), seed=range(20)), "20 seeds on one split", "not cover other spl"),
+        (on(noise(0), split=range(20)), "20 splits, one run on each", "other tables"),
+        (nested(noise(0).reshape(4, 5)), "4 splits × 5 seeds each", "covers both"),
+        (
+            crossed(noise(0).reshape(5, 4)),
+            "5 splits, the same 4 seeds on each",
+            "covers both",
+        ),
+        (
+            crossed(noise(0).reshape(10, 2)),
+            "10 splits, the same 2 seeds on each",
+            "does not cover other seeds",
+        ),
+        (
+            crossed(noise(0).reshape(20, 1)),
+            "20 splits, the same seed on each",
+            "does not cover other seeds",
+        ),
+        (
+            crossed(noise(0).reshape(2, 10)),
+            "2 splits, the same 10 seeds on each",
+            "does not cover other splits",
+        ),
+        (crossed(noise(0)[None]), "20 seeds on one split", "not cover other splits"),
+        (nested(noise(0)[:, None]), "20 splits × 1 seed each", "covers both"),
+        (nested(noise(0).reshape(4, 5))[1:], "4 splits × 4 to 5 seeds each", "both"),
+    ],
+)
+def test_the_index_tells_the_design(values, design, covers):
+    found = estimate(values)
+    assert found.design == design
+    assert covers in found.covers
+    assert found.low < found.value < found.high
+    # neither the order of the rows nor that of the levels counts
+    assert estimate(values.sample(frac=1, random_state=0)) == found
+    if values.index.nlevels == 2:
+        assert estimate(values.swaplevel()) == found
+
+
+def test_a_mean_of_nested_runs_gets_students_interval_of_the_splits():
+    values = noise(0).reshape(4, 5) + 3 * noise(1, 4)[:, None]
+    found = estimate(nested(values))
+    means = values.mean(axis=1)
+    expected = stats.t.interval(0.95, 3, means.mean(), stats.sem(means))
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.value == pytest.approx(values.mean())
+
+
+def test_few_seeds_get_students_interval():
+    values = noise(0, 5)
+    found = estimate(on(values, seed=range(5)))
+    expected = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
+def test_crossed_runs_of_which_one_factor_does_everything_are_as_many_as_it_has():
+    effect = noise(0, 8)
+    rows = effect[:, None] + noise(1, 40, scale=1e-9).reshape(8, 5)
+    expected = stats.t.interval(0.95, 7, effect.mean(), stats.sem(effect))
+    for values in (rows, rows.T):
+        found = estimate(crossed(values))
+        assert (found.low, found.high) == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_a_median_of_dependent_runs_is():
+    values = noise(0, 60).reshape(10, 6) + noise(1, 10)[:, None]
+    for series in (nested(values), crossed(values)):
+        found = estimate(series, "median")
+        assert found.value == pytest.approx(np.median(values))
+        assert {found.low, found.high} <= set(values.ravel())
+    # runs of one split that are all alike are worth one
+    alike = np.repeat(noise(1, 20)[:, None], 5, axis=1)
+    whole = estimate(on(alike[:, 0], split=range(20)), "median")
+    found = estimate(nested(alike), "median")
+    assert found.value == pytest.approx(whole.value)
+    width = (found.high - found.low) / (whole.high - whole.low)
+    assert width == pytest.approx(1, abs=0.35)
+
+
+def test_share_of_dependent_runs():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(20, 5)) < 0.7
+    wilson = stats.binomtest(int(values.sum()), 100).proportion_ci(method="wilson")
+    found = estimate(nested(values), "share")
+    assert found.low == pytest.approx(wilson.low, abs=0.04)
+    assert found.high == pytest.approx(wilson.high, abs=0.04)
+    # all the runs of a split alike
+    alike = np.repeat(values[:, :1], 5, axis=1)
+    found = estimate(nested(alike), "share")
+    few = stats.binomtest(int(alike[:, 0].sum()), 20).proportion_ci(method="wilson")
+    assert found.low == pytest.approx(few.low, abs=0.04)
+    # 100 times true on 20 splits is no more than 20 times true
+    sure = estimate(nested(np.ones((20, 5))), "share")
+    assert sure.low <= stats.binomtest(20, 20).proportion_ci(method="wilson").low
+    assert sure.high == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "statistic"),
+    [
+        (on([1.0, 2.0], seed=[0, 1]), "mean"),
+        (on([1.0], split=[0]), "mean"),
+        (on([1.0, 0.0], split=[0, 1]), "share"),
+        (on(noise(0, 5), seed=range(5)), "median"),
+        (nested(noise(0).reshape(2, 10)), "mean"),
+        (nested(noise(0).reshape(5, 4)), "median"),
+        (crossed(noise(0).reshape(5, 4)), "median"),
+        (crossed(noise(0, 4).reshape(2, 2)), "mean"),
+    ],
+)
+def test_too_few_draws_have_no_interval_and_say_why(values, statistic):
+    found = estimate(values, statistic)
+    assert np.isnan([found.low, found.high]).all()
+    assert np.isfinite(found.value)
+    assert found.covers.startswith("no interval: ")
+    assert f"it takes {6 if statistic == 'median' else 3}" in str(found)
+
+
+def test_an_interval_over_several_comparisons_is_wider_and_says_so():
+    values = on(noise(0), seed=range(20))
+    one, eight = estimate(values), estimate(values, comparisons=8)
+    assert eight.individual_level == pytest.approx(1 - 0.05 / 8)
+    assert eight.low < one.low
+    assert eight == dataclasses.replace(
+        estimate(values, confidence_level=1 - 0.05 / 8),
+        confidence_level=0.95,
+        comparisons=8,
+    )
+    assert "99.4% interval" in str(eight)
+    assert "95% over 8 comparisons together" in str(eight)
+    assert str(one).startswith("mean ")
+    assert str(one).endswith(
+        "20 seeds on one split; covers other seeds; does not cover other splits"
+    )
+
+
+def test_an_estimate_is_read_back_from_what_is_kept_of_it():
+    kept = {"value": 1.0, "low": 0.5, "high": 2.0, "design": "20 seeds"}
+    assert str(Estimate(**kept)) == "1, 95% interval 0.5 to 2; 20 seeds"
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "error", "said"),
+    [
+        ([1, 2], {}, TypeError, "values must be a pandas.Series.* got list"),
+        (pd.Series([1.0, 2.0]), {}, ValueError, "its levels are None"),
+        (on([1.0], variant=["a"]), {}, ValueError, "its levels are variant"),
+        (on([1.0, 2.0], seed=[3, 3]), {}, ValueError, "more than one number for seed"),
+        (on([], seed=[]), {}, ValueError, "values is empty"),
+        (on([1.0, np.nan], seed=[3, 4]), {}, ValueError, "no finite number for seed 4"),
+        (on(["a", "b"], seed=[3, 4]), {}, TypeError, "something else than numbers"),
+        (
+            crossed(noise(0).reshape(5, 4))[1:],
+            {},
+            ValueError,
+            "4 seeds are neither nested in the 5 splits",
+        ),
+        (on([1.0], seed=[0]), {"statistic": "mode"}, ValueError, "statistic is 'mode'"),
+        (on([0.5], seed=[0]), {"statistic": "share"}, ValueError, "true or false"),
+        (on([1.0], seed=[0]), {"confidence_level": 95}, ValueError, "_level is 95"),
+        (on([1.0], seed=[0]), {"comparisons": 0}, ValueError, "comparisons is 0"),
+    ],
+)
+def test_what_cannot_be_estimated_is_named_in_one_sentence(
+    values, options, error, said
+):
+    with pytest.raises(error, match=said) as raised:
+        estimate(values, **options)
+    assert str(raised.value).endswith(".")
+    assert "\n" not in str(raised.value)
+
+
+# --- parts of the variance ------------------------------------------------------------
+
+
+def test_the_seeds_part_is_taken_off_the_splits():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2000, 1)) + 2 * rng.normal(size=(2000, 3))
+    table = variance_components(nested(values))
+    assert table.index.tolist() == ["split", "seed"]
+    assert table.loc["split", "sd"] == pytest.approx(1, abs=0.1)
+    assert table.loc["seed", "sd"] == pytest.approx(2, abs=0.05)
+    # three seeds' mean leaves the split's part more than half as large again
+    assert values.mean(axis=1).std() > 1.4
+    uneven = nested(values).drop(index=[(split, 3 * split) for split in range(500)])
+    assert variance_components(uneven).loc["split", "sd"] == pytest.approx(1, abs=0.1)
+
+
+def test_crossed_seeds_have_a_part_of_their_own():
+    rng = np.random.default_rng(0)
+    values = (
+        rng.normal(size=(60, 1))
+        + 3 * rng.normal(size=(1, 50))
+        + 0.5 * rng.normal(size=(60, 50))
+    )
+    table = variance_components(crossed(values))
+    assert table.index.tolist() == ["split", "seed", "split × seed"]
+    assert table["sd"].tolist() == pytest.approx([1, 3, 0.5], rel=0.25)
+    assert (table["low"] < table["sd"]).all() and (table["sd"] < table["high"]).all()
+    few = variance_components(crossed(values[:2]))  # few splits do not turn the table
+    assert few.loc["seed", "sd"] == pytest.approx(3, rel=0.25)
+
+
+def test_a_part_that_is_not_there_is_zero():
+    values = noise(0).reshape(4, 5)
+    values -= values.mean(axis=1, keepdims=True)
+    assert variance_components(nested(values)).loc["split", "sd"] == 0
+
+
+def test_one_split_or_one_seed_cannot_tell_split_from_seed():
+    for values in (on(noise(0), seed=range(20)), nested(noise(0)[:, None])):
+        with pytest.raises(ValueError, match="two splits or more"):
+            variance_components(values)
+
+
+# --- power ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 20])
+@pytest.mark.parametrize("effect", [0.0, 0.5, 1.5])
+def test_power_is_the_share_of_experiments_that_find_the_difference(n, effect):
+    runs = np.random.default_rng(n).normal(effect, size=(20_000, n))
+    found = stats.ttest_1samp(runs, 0, axis=1).pvalue < 0.05
+    # the standard error of the share is at most 0.0035
+    assert power(effect, 1.0, n) == pytest.approx(found.mean(), abs=0.012)
+    assert power(-3 * effect, 3.0, n) == pytest.approx(power(effect, 1.0, n))
+
+
+def test_four_pairs_are_too_few_where_normal_quantiles_say_enough():
+    normal = (stats.norm.ppf([0.975, 0.8]).sum() * 1.95 / 3) ** 2
+    assert np.ceil(normal) == 4
+    assert power(3, 1.95, 4) == pytest.approx(0.55, abs=0.01)
+    assert repetitions_needed(3, 1.95) == 6
+
+
+@pytest.mark.parametrize("difference", [0.05, 0.3, 1, 3, 1000])
+@pytest.mark.parametrize("chance", [0.5, 0.8, 0.99])
+def test_as_many_repetitions_as_needed_and_no_more(difference, chance):
+    n = repetitions_needed(difference, 1.0, chance)
+    assert power(difference, 1.0, n) >= chance
+    assert n == 2 or power(difference, 1.0, n - 1) < chance
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
+@pytest.mark.parametrize("n", [2, 3, 6, 20, 1000])
+def test_smallest_difference_has_the_power_that_was_asked(n, level):
+    smallest = smallest_difference(2.0, n, 0.8, level)
+    assert power(smallest, 2.0, n, level) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: power(1, 0, 5), "sd is 0"),
+        (lambda: power(1, 1, 1), "n is 1"),
+        (lambda: power(1, 1, 5, 95), "confidence_level is 95"),
+        (lambda: repetitions_needed(0, 1), "difference is 0"),
+        (lambda: repetitions_needed(1, 1, power=80), "power is 80"),
+        (lambda: smallest_difference(1, 2.5), "n is 2.5"),
+    ],
+)
+def test_what_has_no_power_is_named_in_one_sentence(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+# --- comparisons ----------------------------------------------------------------------
+
+
+def by_split(k, r, split_sd, difference, seed=0):
+    """Scores of two variants on k splits with r seeds each; their index is nested."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(k, r))
+    other = base + difference + split_sd * rng.normal(size=(k, 1))
+    return pd.concat(
+        nested(values).rename("value").reset_index().assign(variant=name)
+        for name, values in (("a", base), ("b", other + rng.normal(0, 0.1, (k, r))))
+    )
+
+
+def test_differences_follow_the_design():
+    scores = by_split(4, 5, split_sd=1.0, difference=1.0)
+    table = summarize(scores, higher_is_better=True)
+    values = scores.set_index(["variant", "split", "seed"])["value"]
+    expected = estimate(values["b"] - values["a"])
+    row = table.loc["b"]
+    assert row["difference_low"] == pytest.approx(expected.low)
+    assert row["difference_high"] == pytest.approx(expected.high)
+    assert table.attrs["design"] == "4 splits × 5 seeds each"
+    assert "covers both" in table.attrs["covers"]
+    # as if the 20 runs were independent
+    seeds = scores.drop(columns="split")
+    naive = summarize(seeds, higher_is_better=True).loc["b"]
+    width = (row["difference_high"] - row["difference_low"]) / (
+        naive["difference_high"] - naive["difference_low"]
+    )
+    assert width > 1.5
+
+
+@pytest.mark.parametrize(("splits", "enough"), [(5, False), (6, True)])
+def test_splits_are_what_a_verdict_counts(splits, enough):
+    scores = by_split(splits, 10, split_sd=0.1, difference=5.0)
+    row = summarize(scores, higher_is_better=True).loc["b"]
+    assert (row["verdict"] == "better") == enough
+    assert np.isfinite(row["smallest_difference"]) == enough
+
+
+def test_the_table_says_over_how_many_comparisons_its_intervals_hold():
+    names = "abcdefghi"
+    runs = {name: noise(i) for i, name in enumerate(names)}
+    table = summarize(frame(**runs), higher_is_better=True)
+    assert table.attrs["comparisons"] == 8
+    assert table.attrs["confidence_level"] == 0.95
+    assert table.attrs["individual_level"] == pytest.approx(1 - 0.05 / 8)
+    assert table.attrs["design"] == "20 seeds on one split"
+    assert "does not cover other splits" in table.attrs["covers"]
+    expected = estimate(on(runs["c"] - runs["a"], seed=range(20)), comparisons=8)
+    assert table.loc["c", "difference_low"] == pytest.approx(expected.low)
+
+
 def test_a_difference_that_every_seed_shows_is_found_though_the_seeds_vary_more():
     base = noise(0)  # spread 1, a difference of 0.2 would drown in it unpaired
     table = summarize(
@@ -129,8 +490,7 @@ def test_equal_variants_are_seldom_told_apart():
 def test_smallest_difference_is_found_four_times_out_of_five():
     rng = np.random.default_rng(0)
     n, found = 20, 0
-    quantiles = stats.t.ppf([0.975, 0.8], n - 1)
-    true = quantiles.sum() / np.sqrt(n)  # for differences of standard deviation 1
+    true = smallest_difference(1.0, n)
     for _ in range(150):
         table = summarize(
             frame(a=np.zeros(n), b=rng.normal(true, size=n)), higher_is_better=True
@@ -257,7 +617,7 @@ def test_any_scores_give_an_ordered_interval_and_swapping_turns_the_verdict(
     scores = frame(a=one, b=other)
     row = summarize(scores, higher_is_better=higher).loc["b"]
     back = summarize(scores, higher_is_better=higher, reference="b").loc["a"]
-    if len(pairs) > 1 and not (np.isnan(one).all() and np.isnan(other).all()):
+    if len(pairs) > 2 and not (np.isnan(one).all() and np.isnan(other).all()):
         assert row["difference_low"] <= row["difference"] <= row["difference_high"]
     turned = {"better": "worse", "worse": "better"}
     if len(pairs) < 6:

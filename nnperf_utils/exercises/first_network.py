@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from nnperf_utils.engine.starts import preserved_random_state
 from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
@@ -19,7 +20,6 @@ from nnperf_utils.exercises.base import (
     expect_network,
     seed_numbers,
 )
-from nnperf_utils.starts import preserved_random_state
 from nnperf_utils.statistics import summarize
 
 __all__ = ["load_tags", "sgd_step", "tags", "zeros_matter"]

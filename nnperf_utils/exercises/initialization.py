@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from nnperf_utils.datasets import Dataset, load_digits
+from nnperf_utils.engine.starts import preserved_random_state
 from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
@@ -21,7 +22,6 @@ from nnperf_utils.exercises.base import (
     returned_number,
 )
 from nnperf_utils.replicas import replicate
-from nnperf_utils.starts import preserved_random_state
 
 __all__ = ["equal_weights", "repair", "sick_network", "standard_deviation"]
 

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from nnperf_utils.datasets import Dataset, load_digits
+from nnperf_utils.engine.starts import preserved_random_state
 from nnperf_utils.exercises.base import NotYet, exercise, expect_function
-from nnperf_utils.starts import preserved_random_state
 
 __all__ = ["fold", "repair", "scale_new", "sick_network", "training_images"]
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nnperf_utils.datasets import Dataset, load_fashion_mnist
+from nnperf_utils.engine.starts import preserved_random_state
 from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
@@ -25,7 +26,6 @@ from nnperf_utils.exercises.base import (
 )
 from nnperf_utils.instruments import activation_statistics, activations, gradient_norms
 from nnperf_utils.models import mlp
-from nnperf_utils.starts import preserved_random_state
 
 __all__ = [
     "deepest_that_trains",

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from nnperf_utils import program, starts
 from nnperf_utils.datasets import load_diabetes
+from nnperf_utils.engine import groups, starts
 from nnperf_utils.models import mlp
 
 DATA = load_diabetes()
@@ -64,7 +64,7 @@ def observed(build, seed):
     """Return what a recipe is made of and proved by."""
     with starts.preserved_random_state():
         model, recording = starts.recorded_build(build, seed)
-        program.complete(model, (np.zeros((1, *model.input_shape[1:])), None, None))
+        groups.complete(model, (np.zeros((1, *model.input_shape[1:])), None, None))
     return model, state_of(model), recording
 
 

@@ -18,11 +18,15 @@ from unittest import mock
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.initializers.random_initializers import RandomInitializer
-from keras.src.random import seed_generator
-from tensorflow.python.eager import context as eager_context
-from tensorflow.python.framework import random_seed
+
+from nnperf_utils.engine.private import (
+    RandomInitializer,
+    eager_context,
+    global_state,
+    random_seed,
+    seed_generator,
+)
+from nnperf_utils.seeds import shifted
 
 State = dict[str, list]
 
@@ -69,6 +73,7 @@ def recorded_build(
     # Fresh counters give the layers the same names in every replica.
     global_state.set_global_attribute("object_name_uids", None)
     recording = Recording(seed)
+    seed = shifted(seed)
     own = random.Random(seed)
     set_seed, get_seed = random.seed, random_seed.get_seed
     initialize = keras.Variable._initialize_with_initializer
@@ -147,15 +152,16 @@ class Recipe:
         self,
         sources: dict[str, list[Callable[[list[int]], np.ndarray]]],
         recording: Recording,
-        facts: Any,
+        key: Any,
     ):
-        self.facts, self.is_proven = facts, False
+        self.key, self.is_proven = key, False
         self._sources = sources
         self._seed, self._draws = recording.seed, len(recording.draws)
+        self._states: dict[int, State] = {}
 
     @classmethod
     def of(
-        cls, model: keras.Model, state: State, recording: Recording, facts: Any
+        cls, model: keras.Model, state: State, recording: Recording, key: Any
     ) -> Recipe | None:
         """Find the recipe of a network.
 
@@ -167,8 +173,8 @@ class Recipe:
             Its values by role: ``trainable``, ``non_trainable``, ``optimizer``.
         recording : Recording
             Of its build.
-        facts : object
-            Whatever else must be the same for all seeds.
+        key : object
+            What else must be the same for all seeds.
 
         Returns
         -------
@@ -192,7 +198,7 @@ class Recipe:
             ]
             for role, values in state.items()
         }
-        return cls(sources, recording, facts)
+        return cls(sources, recording, key)
 
     @staticmethod
     def _source(
@@ -215,24 +221,33 @@ class Recipe:
 
     def state(self, seed: int) -> State:
         """Return the starting state of the network from another seed."""
-        generator = random.Random(seed)
-        draws = [_draw(generator) for _ in range(self._draws)]
-        return {
-            role: [source(draws) for source in sources]
-            for role, sources in self._sources.items()
-        }
+        if seed not in self._states:
+            generator = random.Random(shifted(seed))
+            draws = [_draw(generator) for _ in range(self._draws)]
+            self._states[seed] = {
+                role: [source(draws) for source in sources]
+                for role, sources in self._sources.items()
+            }
+        return self._states[seed]
 
-    def prove(self, state: State, recording: Recording, facts: Any) -> bool:
+    def prove(self, state: State, recording: Recording, key: Any) -> bool:
         """Tell whether it gives what building the network from another seed gave."""
-        self.is_proven = (
-            recording.seed != self._seed
+        other_seed = recording.seed != self._seed
+        self.is_proven = other_seed and self.fits(state, recording, key)
+        return self.is_proven
+
+    def fits(self, state: State, recording: Recording, key: Any) -> bool:
+        """Tell whether it gives what a build gave, of this network or of its like.
+
+        Networks that differ in numbers such as a dropout rate start alike.
+        """
+        return (
+            key == self.key
             and recording.only_keras_drew
             and len(recording.draws) == self._draws
-            and facts == self.facts
             and all(
                 np.array_equal(drawn, built)
                 for role, values in self.state(recording.seed).items()
                 for drawn, built in zip(values, state[role], strict=True)
             )
         )
-        return self.is_proven

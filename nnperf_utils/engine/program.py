@@ -7,375 +7,36 @@ replica's own value. TensorFlow's `pfor` makes of it a step for the whole stack,
 whatever Keras computes (norms for clipping, schedules, moving statistics) comes out
 for each replica by itself.
 
-`replicas` is the way in; nothing here is meant to be called by a reader.
+Where the replicas are trained on several data sets, these lie one below the other in
+one array, once, and each replica takes its own rows of it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import tree
-from keras.src.backend.tensorflow.optimizer import TFOptimizer
-from keras.src.optimizers.base_optimizer import BaseOptimizer
-from tensorflow.python.ops.parallel_for.control_flow_ops import pfor
 
-from nnperf_utils import instruments, vectorize  # noqa: F401  (registers converters)
-from nnperf_utils.starts import State, preserved_random_state
-
-# --------------------------------------------------------------------------------------
-# Numbers that may differ from replica to replica within one graph
-# --------------------------------------------------------------------------------------
-
-_DROPOUTS = (
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
+from nnperf_utils import instruments
+from nnperf_utils.engine import (
+    private,
+    stateless,
+    vectorize,  # noqa: F401  (registers converters)
 )
-_NOISES = (*_DROPOUTS, keras.layers.GaussianNoise)
-_NUMBERS: dict[type, tuple[str, ...]] = {
-    **{layer: ("rate",) for layer in _DROPOUTS},
-    keras.layers.GaussianNoise: ("stddev",),
-    keras.layers.BatchNormalization: ("momentum",),
-    keras.regularizers.L1: ("l1",),
-    keras.regularizers.L2: ("l2",),
-    keras.regularizers.L1L2: ("l1", "l2"),
-    **{
-        schedule: ("initial_learning_rate",)
-        for schedule in (
-            keras.optimizers.schedules.CosineDecay,
-            keras.optimizers.schedules.CosineDecayRestarts,
-            keras.optimizers.schedules.ExponentialDecay,
-            keras.optimizers.schedules.InverseTimeDecay,
-            keras.optimizers.schedules.PolynomialDecay,
-        )
-    },
-}
-# Those for which Keras takes the same path at zero, or can be made to.
-_ZERO_IS_NOTHING_SPECIAL = (*_NOISES, keras.regularizers.Regularizer)
-_OPTIMIZER_NUMBERS = (
-    "weight_decay",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "momentum",
-    "beta_1",
-    "beta_2",
-    "rho",
-    "epsilon",
-)
+from nnperf_utils.engine.numbers import Number, per_replica
+from nnperf_utils.engine.plan import Plan
+from nnperf_utils.engine.starts import State, preserved_random_state
 
-
-class _PerReplica:
-    """A number that Keras takes for a positive one and TensorFlow for a tensor.
-
-    ``if self.rate > 0`` takes the branch that a positive number would take; whatever
-    computes gets the replica's own value.
-    """
-
-    def __init__(self, tensor: tf.Tensor):
-        self.tensor = tensor
-
-    def __gt__(self, other):
-        return True
-
-    def __add__(self, other):
-        return self.tensor + other
-
-    def __sub__(self, other):
-        return self.tensor - other
-
-    def __rsub__(self, other):
-        return other - self.tensor
-
-    def __mul__(self, other):
-        return self.tensor * other
-
-    def __truediv__(self, other):
-        return self.tensor / other
-
-    def __rtruediv__(self, other):
-        return other / self.tensor
-
-    def __neg__(self):
-        return -self.tensor
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
-def _convert_per_replica(value, dtype=None, name=None, as_ref=False):
-    del name, as_ref
-    return value.tensor if dtype is None else tf.cast(value.tensor, dtype)
-
-
-tf.register_tensor_conversion_function(_PerReplica, _convert_per_replica, priority=0)
-
-
-@dataclass(frozen=True)
-class Number:
-    """A numeric attribute that a layer, regularizer or optimizer reads when called."""
-
-    owner: Any
-    attribute: str
-
-    @property
-    def value(self) -> float:
-        """The number, as it stands."""
-        return float(getattr(self.owner, self.attribute))
-
-
-def find_numbers(model: keras.Model) -> list[Number]:
-    """List the numbers of a model that one graph can hold for each replica."""
-    owners: list[Any] = []
-    for layer in model._flatten_layers():
-        owners.append(layer)
-        owners += [v for k, v in vars(layer).items() if k.endswith("_regularizer")]
-    schedule = getattr(model.optimizer, "_learning_rate", None)
-    owners.append(schedule)
-    found = [(o, a) for o in owners for a in _NUMBERS.get(type(o), ())]
-    if type(model.optimizer).__module__.startswith("keras."):
-        found += [(model.optimizer, a) for a in _OPTIMIZER_NUMBERS]
-    numbers, seen = [], set()
-    for owner, attribute in found:
-        value = getattr(owner, attribute, None)
-        is_number = type(value) in (int, float) or tf.is_tensor(value)
-        if (id(owner), attribute) in seen or not is_number:
-            continue
-        seen.add((id(owner), attribute))
-        if isinstance(owner, _ZERO_IS_NOTHING_SPECIAL) or value != 0:
-            numbers.append(Number(owner, attribute))
-    return numbers
-
-
-@contextmanager
-def _assigned(numbers: Sequence[Number], values: Sequence[Any]) -> Iterator[None]:
-    before = [getattr(n.owner, n.attribute) for n in numbers]
-    try:
-        for number, value in zip(numbers, values, strict=True):
-            # Past Keras's own __setattr__, which would track or refuse the value.
-            object.__setattr__(number.owner, number.attribute, value)
-        yield
-    finally:
-        for number, value in zip(numbers, before, strict=True):
-            object.__setattr__(number.owner, number.attribute, value)
-
-
-@contextmanager
-def _per_replica(
-    numbers: Sequence[Number], tensors: Sequence[tf.Tensor]
-) -> Iterator[None]:
-    """Give the attributes this replica's values while its step is traced."""
-    dropouts = [n.owner for n in numbers if isinstance(n.owner, _DROPOUTS)]
-    with _assigned(numbers, [_PerReplica(t) for t in tensors]):
-        for layer in dropouts:
-            vars(layer)["call"] = _dropout_call(layer)
-        try:
-            yield
-        finally:
-            for layer in dropouts:
-                del vars(layer)["call"]
-
-
-def _dropout_call(layer: keras.layers.Dropout) -> Callable:
-    """`Dropout.call` for a rate that is a tensor, which Keras's own cannot take."""
-
-    def call(inputs, training=False):
-        if not training:
-            return inputs
-        sizes = inputs.shape
-        if hasattr(layer, "_get_noise_shape"):  # SpatialDropout
-            sizes = layer._get_noise_shape(inputs)
-        elif layer.noise_shape is not None:
-            sizes = [
-                s if n is None else n
-                for n, s in zip(layer.noise_shape, sizes, strict=True)
-            ]
-        rate = tf.cast(layer.rate.tensor, inputs.dtype)
-        kept = keras.random.uniform(sizes, seed=layer.seed_generator) >= tf.cast(
-            rate, tf.float32
-        )
-        return tf.where(kept, inputs / (1 - rate), tf.zeros_like(inputs))
-
-    return call
-
-
-# --------------------------------------------------------------------------------------
-# What tells graphs apart
-# --------------------------------------------------------------------------------------
-
-
-def complete(model: keras.Model, batch: tuple) -> None:
-    """Create the variables that Keras leaves to the first call of `fit`."""
-    for layer in model._flatten_layers():
-        # At rate zero Keras makes no generator, which would set the model apart from
-        # its likes at another rate.
-        if type(layer) in _NOISES and not hasattr(layer, "seed_generator"):
-            layer._tracker.unlock()
-            layer.seed_generator = keras.random.SeedGenerator(0)
-            layer._tracker.lock()
-    if not all(layer.built for layer in model._flatten_layers()):
-        model._symbolic_build(data_batch=batch)
-
-
-def shapes(model: keras.Model) -> list[tuple]:
-    """Shape, type and role of each variable of a model."""
-    return [
-        (tuple(v.shape), str(v.dtype), trainable)
-        for trainable, variables in (
-            (True, model.trainable_variables),
-            (False, model.non_trainable_variables),
-        )
-        for v in variables
-    ]
-
-
-def signature(model: keras.Model) -> str | None:
-    """Describe all of a model that its graph depends on, but for `find_numbers`.
-
-    None where the model has parts that are not Keras's own: their configuration need
-    not tell what they do.
-    """
-    numbers = find_numbers(model)
-    owners = [id(n.owner) for n in numbers]
-    try:
-        with _assigned(numbers, [0.5] * len(numbers)), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nothing is going to be saved
-            config = keras.saving.serialize_keras_object(model)
-    except Exception:  # whatever a layer without get_config raises
-        return None
-    optimizer = model.optimizer
-    if not isinstance(
-        optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule
-    ):
-        _drop(config, "learning_rate")
-    if not _is_pure_keras(config):
-        return None
-    config = _without_start(config)
-    sharing = [owners.index(o) for o in owners]
-    names = [(type(n.owner).__name__, n.attribute) for n in numbers]
-    return json.dumps([config, names, sharing, shapes(model)], default=str)
-
-
-def _drop(config: dict, key: str) -> None:
-    optimizer = (config.get("compile_config") or {}).get("optimizer")
-    if isinstance(optimizer, dict):
-        optimizer.get("config", {}).pop(key, None)
-
-
-def _is_pure_keras(config: Any) -> bool:
-    if isinstance(config, dict):
-        # Keras registers some classes of its own, Functional among them.
-        module = str(config.get("module"))
-        if config.get("registered_name") and not module.startswith("keras."):
-            return False
-        if config.get("class_name") in ("function", "__lambda__"):
-            return False
-        return all(map(_is_pure_keras, config.values()))
-    if isinstance(config, list | tuple):
-        return all(map(_is_pure_keras, config))
-    return True
-
-
-def _without_start(config: Any) -> Any:
-    """Drop what decides only where the weights start and what the noise draws."""
-    if isinstance(config, dict):
-        if config.get("module") == "keras.initializers":
-            return None
-        return {k: _without_start(v) for k, v in config.items() if k != "seed"}
-    if isinstance(config, list | tuple):
-        return [_without_start(v) for v in config]
-    return config
-
-
-# --------------------------------------------------------------------------------------
-# An optimizer that works on values
-# --------------------------------------------------------------------------------------
-
-# Keras's TensorFlow optimizers write through tf.distribute, which a stateless scope
-# cannot follow; the methods of the base class do the same by way of keras.Variable.
-_KEPT_METHODS = ("__init__", "_clip_by_norm")
-_StatelessMethods = type(
-    "_StatelessMethods",
-    (),
-    {
-        name: method
-        for name, method in vars(BaseOptimizer).items()
-        if name in vars(TFOptimizer) and callable(method) and name not in _KEPT_METHODS
-    },
-)
-
-
-class _Stateless(type):
-    """Put the stateless methods in the place of TensorFlow's, below a class's own."""
-
-    def mro(cls):
-        order = super().mro()
-        place = order.index(TFOptimizer)
-        return [*order[:place], _StatelessMethods, *order[place:]]
-
-
-def make_stateless(model: keras.Model) -> None:
-    """Have a model's optimizer update variables within a `keras.StatelessScope`."""
-    optimizer = model.optimizer
-    variables = model.trainable_variables
-    new_key = {optimizer._var_key(v): id(v) for v in variables}
-    excluded = getattr(optimizer, "_exclude_from_weight_decay", ())
-    cls = type(optimizer)
-    object.__setattr__(optimizer, "__class__", _Stateless(cls.__name__, (cls,), {}))
-    if excluded:
-        optimizer._exclude_from_weight_decay = {new_key[key] for key in excluded}
-    optimizer._exclude_from_weight_decay_cache = {}
-    if optimizer.built:
-        optimizer._trainable_variables_indices = {
-            id(v): i for i, v in enumerate(optimizer._trainable_variables)
-        }
-
-
-# --------------------------------------------------------------------------------------
-# The program
-# --------------------------------------------------------------------------------------
-
-# Recurrent layers vectorize without XLA only; XLA's convolutions and the gradients of
-# its pooling are slow on a CPU.
-_NOT_FOR_XLA = (
-    keras.layers.RNN,
-    keras.layers.Bidirectional,
-    *(
-        getattr(keras.layers, f"{kind}{dimensions}D{suffix}")
-        for kind, dimensions, suffix in (
-            *(("Conv", d, s) for d in (1, 2, 3) for s in ("", "Transpose")),
-            *(("MaxPooling", d, "") for d in (1, 2, 3)),
-            *((k, d, "") for k in ("DepthwiseConv", "SeparableConv") for d in (1, 2)),
-        )
-    ),
-)
 _READ = ("gradients", "activations")
 _CHUNK_BYTES = 2**28
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a program is compiled for, beside the model."""
-
-    replicas: int
-    examples: int
-    batch_size: int
-    chunk: int  # epochs in one call
-    record: tuple[str, ...] = ()
-    jit_compile: bool = True
-    split: bool = False  # XLA for the full batches alone; one epoch in a call
-    mode: str = "vectorized"  # or "loops" for what cannot be, or "single" replicas
 
 
 class CannotTrace(Exception):
@@ -400,9 +61,9 @@ class Program:
         self, model: keras.Model, numbers: Sequence[Number], batch: tuple, plan: Plan
     ):
         self.model, self.numbers, self.plan = model, list(numbers), plan
-        make_stateless(model)
+        stateless.make_stateless(model)
         with preserved_random_state():
-            model._symbolic_build(data_batch=batch)
+            private.symbolic_build(model, batch)
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables = {
@@ -430,9 +91,14 @@ class Program:
         else:
             self._start = self._function(self._run, jit_compile=plan.jit_compile)
         # Called too seldom for XLA to pay.
-        self.read, self.evaluate, self.predict = (
+        self.read, self.evaluate, self.evaluate_own, self.predict = (
             self._traced(self._function(function))
-            for function in (self._read, self._evaluate, self._predict)
+            for function in (
+                self._read,
+                self._evaluate,
+                self._evaluate_own,
+                self._predict,
+            )
         )
 
     # ------------------------------------------------------------ compiled functions
@@ -509,7 +175,7 @@ class Program:
             for pair in zip(variables, replica[role], strict=True)
         ]
         with (
-            _per_replica(self.numbers, replica["numbers"]),
+            per_replica(self.numbers, replica["numbers"]),
             keras.StatelessScope(mapping, collect_losses=True) as scope,
         ):
             yield scope
@@ -522,11 +188,7 @@ class Program:
         optimizer = self.model.optimizer
         if not optimizer.use_ema:
             return state
-        values = {
-            id(v): value
-            for v, value in zip(optimizer.variables, state["optimizer"], strict=True)
-        }
-        averages = [values[id(v)] for v in optimizer._model_variables_moving_average]
+        averages = stateless.averages(optimizer, state["optimizer"])
         return {**state, "trainable": averages}
 
     def _forward(self, x: Any, training: bool) -> Any:
@@ -587,7 +249,7 @@ class Program:
             return tree.map_structure(lambda a: a[None], of_replica(0))
         # What `tf.vectorized_map` does, but for its way with a stack of one, which
         # leaves random draws to XLA: it draws other numbers.
-        return pfor(
+        return private.pfor(
             of_replica,
             self.plan.replicas,
             fallback_to_while_loop=self.plan.mode == "loops",
@@ -603,17 +265,18 @@ class Program:
         """Take one step with every replica, on its own rows of the data or on all."""
         numbers = state["numbers"]
         others = {role: state[role] for role in self._variables}
+        kept = {key: state[key] for key in ("numbers", "data") if key in state}
 
         def train(replica: State, own: list, *batch: Any) -> State:
             x, y, weight = batch or data
             return self._train_step({**replica, "numbers": own}, x, y, weight)
 
         if index is None:
-            return {**self._map(train, others, numbers), "numbers": numbers}
+            return self._map(train, others, numbers) | kept
         batch = tree.map_structure(
             lambda a: None if a is None else tf.gather(a, index), data
         )
-        return {**self._map(train, others, numbers, *batch), "numbers": numbers}
+        return self._map(train, others, numbers, *batch) | kept
 
     def _full_batches(self, state: State, order, steps, data: tuple) -> tuple:
         """Train on the first `steps` batches of an epoch, all of the full size.
@@ -624,7 +287,7 @@ class Program:
         plan = self.plan
         state = {**state, "metrics": self._new_metrics()}
         before = state["trainable"] if "updates" in plan.record else []
-        if plan.batch_size == plan.examples:
+        if plan.batch_size == plan.examples and "data" not in state:
             # One batch holds them all, whatever their order.
             return self._step(None, state, data), before
 
@@ -657,7 +320,7 @@ class Program:
         measured = {"metrics": state.pop("metrics"), "numbers": state["numbers"]}
         logs = self._map(self._results, measured)
         for prefix, part in watched.items():
-            tested = self._tested(state, part)
+            tested = self._tested(state, part, own="data" in state)
             logs |= {f"{prefix}_{name}": value for name, value in tested.items()}
         finite = tf.math.is_finite(logs["loss"])
         for stack in state["trainable"]:
@@ -665,32 +328,36 @@ class Program:
             finite &= tf.reduce_all(tf.math.is_finite(stack), axes)
         return state, before, logs, finite
 
-    def _tested(self, state: State, data: tuple) -> dict[str, tf.Tensor]:
-        """Evaluate all replicas on the same examples, in pieces that fit in memory."""
-        examples = tree.flatten(data[0])[0].shape[0]
-        size = max(1, min(examples, self._evaluation_batch()))
+    def _tested(self, state: State, data: tuple, own: bool) -> dict[str, tf.Tensor]:
+        """Evaluate all replicas, on the same examples or each on its own.
+
+        It is done in pieces that fit in memory.
+        """
+        examples = tree.flatten(data[0])[0].shape[0] // (self.plan.tasks if own else 1)
+        inputs = tree.flatten(data[0]) if own else []
+        size = max(1, min(examples, self._evaluation_batch(inputs)))
         pieces, rest = divmod(examples, size)
         values = {k: v for k, v in state.items() if k != "optimizer"}
 
-        def test(metrics, part):
-            x, y, weight = part
-            return self._map(
-                lambda replica: self._test_step(replica, x, y, weight),
-                {**values, "metrics": metrics},
-            )
-
-        def piece(start, size):
-            return tree.map_structure(
+        def test(metrics, start, size):
+            replicas = {**values, "metrics": metrics}
+            if own:
+                batch = self._own_rows(state, data, examples, start, size)
+                return self._map(self._test_step, replicas, *batch)
+            x, y, weight = tree.map_structure(
                 lambda a: None if a is None else _rows(a, start, size), data
+            )
+            return self._map(
+                lambda replica: self._test_step(replica, x, y, weight), replicas
             )
 
         metrics = self._new_metrics()
         if pieces == 1:
-            metrics = test(metrics, piece(0, size))
+            metrics = test(metrics, 0, size)
         else:
 
             def body(i, metrics):
-                return i + 1, test(metrics, piece(i * size, size))
+                return i + 1, test(metrics, i * size, size)
 
             _, metrics = tf.while_loop(
                 lambda i, _: i < pieces,
@@ -699,15 +366,43 @@ class Program:
                 maximum_iterations=pieces,
             )
         if rest:
-            metrics = test(metrics, piece(pieces * size, rest))
+            metrics = test(metrics, pieces * size, rest)
         return self._map(
             self._results, {"metrics": metrics, "numbers": state["numbers"]}
         )
 
-    def _evaluation_batch(self) -> int:
-        widths = [
+    @staticmethod
+    def _own_rows(state: State, data: tuple, examples: int, start, size: int) -> tuple:
+        """Take some of each replica's own rows out of the data of all.
+
+        Parameters
+        ----------
+        data : tuple of nested tensors
+            The parts of all data sets, one below the other.
+        examples : int
+            Rows of one of them.
+        start, size : int
+            Which of these rows.
+
+        Returns
+        -------
+        tuple of nested tensors, shape (replicas, size, ...)
+        """
+        first = state["data"][0] * examples + start
+        index = first[:, None] + tf.range(size)
+        return tree.map_structure(
+            lambda a: None if a is None else tf.gather(a, index), data
+        )
+
+    def _evaluation_batch(self, inputs: Sequence[tf.Tensor]) -> int:
+        """Return how many examples to evaluate at once.
+
+        `inputs` are those of which each replica holds a copy of its own.
+        """
+        widths = [int(np.prod(a.shape[1:])) for a in inputs]
+        widths += [
             int(np.prod([d or 1 for d in tensor.shape[1:]]))
-            for layer in self.model._flatten_layers(include_self=False)
+            for layer in private.flatten_layers(self.model, include_self=False)
             if layer._inbound_nodes
             for node in layer._inbound_nodes
             for tensor in node.output_tensors
@@ -754,7 +449,10 @@ class Program:
         return state, before, logs, finite
 
     def _evaluate(self, state: State, data: tuple) -> dict[str, tf.Tensor]:
-        return self._tested(state, data)
+        return self._tested(state, data, own=False)
+
+    def _evaluate_own(self, state: State, data: tuple) -> dict[str, tf.Tensor]:
+        return self._tested(state, data, own="data" in state)
 
     def _predict(self, state: State, x: Any) -> Any:
         def predict(replica):
@@ -764,11 +462,15 @@ class Program:
         return self._map(predict, {k: v for k, v in state.items() if k != "optimizer"})
 
     def _read(self, state: State, before: list, probe: tuple) -> dict:
-        x, y, weight = probe
         what = [w for w in self.plan.record if w in _READ]
+        own: tuple = ()
+        if "data" in state:
+            examples = tree.flatten(probe[0])[0].shape[0] // self.plan.tasks
+            own = self._own_rows(state, probe, examples, 0, examples)
 
-        def read(replica, before):
-            with _per_replica(self.numbers, replica["numbers"]):
+        def read(replica, before, *own):
+            x, y, weight = own or probe
+            with per_replica(self.numbers, replica["numbers"]):
                 readings = {}
                 if what:
                     readings |= instruments.record(
@@ -785,11 +487,11 @@ class Program:
                         self.model, before, replica["trainable"]
                     )
             # pfor sorts the keys of a dict: keep the layers' order.
-            self._reading_names = list(readings)
+            self.reading_names = list(readings)
             return [tf.cast(v, tf.float32) for v in readings.values()]
 
         values = {k: v for k, v in state.items() if k != "optimizer"}
-        return self._map(read, values, before or None)
+        return self._map(read, values, before or None, *own)
 
 
 def _rows(a: tf.Tensor, start: Any, size: int) -> tf.Tensor:

@@ -11,6 +11,7 @@ import io
 import re
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nnperf_utils import claims
+from nnperf_utils.catalog import Claim
+from nnperf_utils.replications import Replication, Tally, load_replications, tally
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -42,7 +45,65 @@ WORDS = {
 # replaced by the page's own color of text, so that the figure suits light and dark
 _INK = "#010203"
 _MARKERS = {"holds": "full", "holds in part": "left", "fails": "none"}
-_COLUMNS = {"Claim": 31, "Verdict": 23, "Measured": 30, "Seeds": 8, "Flips": 8}
+_COLUMNS = {
+    "Claim": 29,
+    "Verdict": 21,
+    "Measured": 23,
+    "Criterion": 11,
+    "Fresh runs": 8,
+    "Flips": 8,
+}
+_ALL = "all"
+
+
+# how a criterion came to be, in short
+TOGETHER = {
+    "before": "before the first result",
+    "together": "with the first result",
+    "after": "after the first result",
+}
+# what rows can be chosen by, besides the verdict
+FACETS = {
+    "chapter": "Chapter",
+    "source": "Source",
+    "order": "Criterion",
+    "replicated": "Replicated",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim and what its chapter's run and fresh runs say about it."""
+
+    claim: Claim
+    found: dict[str, Any] | None
+    fresh: Tally
+
+    @property
+    def verdict(self) -> str:
+        """What the run says."""
+        return self.found["verdict"] if self.found else NOT_JUDGED
+
+    def facets(self) -> list[tuple[str, str]]:
+        """Return by what the row can be chosen."""
+        claim = self.claim
+        return [
+            ("verdict", self.verdict.replace(" ", "-")),
+            ("chapter", claim.chapter.replace("_", "-")),
+            *(("source", source) for source in claim.source),
+            ("order", claim.order or "none"),
+            ("replicated", "yes" if self.fresh.runs else "no"),
+        ]
+
+
+def rows_of(
+    catalog: claims.Catalog, evidence: Evidence, replications: list[Replication]
+) -> list[Row]:
+    """Return a row for each claim, in the order of the chapters."""
+    return [
+        Row(claim, evidence.get(claim.id), tally(claim, replications))
+        for claim in catalog.claims.values()
+    ]
 
 
 def collect_evidence() -> Evidence:
@@ -62,7 +123,7 @@ class _FromEvidence(SphinxDirective):
 
     def read(self) -> tuple[claims.Catalog, Evidence]:
         """Return claims and evidence; when either changes, the page is made anew."""
-        for path in CLAIMS.glob("*.yml"):
+        for path in (*CLAIMS.glob("*.yml"), *CLAIMS.glob("replications/*.json")):
             self.env.note_dependency(str(path))
         for chapter in execute.chapters():
             self.env.note_dependency(str(execute.record_path(chapter)))
@@ -85,20 +146,16 @@ class ClaimsLedger(_FromEvidence):
     def run(self) -> list[nodes.Node]:
         """Return the ledger."""
         catalog, evidence = self.read()
-        verdicts = {
-            claim_id: evidence.get(claim_id, {}).get("verdict", NOT_JUDGED)
-            for claim_id in catalog.claims
-        }
-        counts = Counter(verdicts.values())
+        rows = rows_of(catalog, evidence, load_replications(CLAIMS / "replications"))
+        counts = Counter(row.verdict for row in rows)
         ledger = nodes.container(classes=["claims-ledger"])
         ledger += nodes.paragraph(text=counts_sentence(counts))
-        ledger += nodes.raw("", filter_form(counts), format="html")
-        ledger += self._table(catalog, evidence, verdicts)
+        ledger += nodes.paragraph(text=orders_sentence(rows))
+        ledger += nodes.raw("", filter_form(rows), format="html")
+        ledger += self._table(rows)
         return [ledger]
 
-    def _table(
-        self, catalog: claims.Catalog, evidence: Evidence, verdicts: dict[str, str]
-    ) -> nodes.table:
+    def _table(self, rows: list[Row]) -> nodes.table:
         """Return the table of all claims."""
         group = nodes.tgroup(cols=len(_COLUMNS))
         group += [nodes.colspec(colwidth=width) for width in _COLUMNS.values()]
@@ -106,16 +163,17 @@ class ClaimsLedger(_FromEvidence):
         heads += [nodes.entry("", nodes.paragraph(text=name)) for name in _COLUMNS]
         group += nodes.thead("", heads)
         body = nodes.tbody()
-        for claim in catalog.claims.values():
-            verdict = verdicts[claim.id]
-            row = nodes.row(classes=[f"verdict-{verdict.replace(' ', '-')}"])
-            found = evidence.get(claim.id)
-            row += self._claim_cell(claim)
-            row += _verdict_cell(claim, verdict)
-            row += _effects_cell(claim, found)
-            seeds = (found["seeds"] or "exact") if found else "–"
-            row += nodes.entry("", nodes.paragraph(text=str(seeds)))
-            row += nodes.entry("", nodes.paragraph(text=_flips_text(found)))
+        for one in rows:
+            classes = [f"{facet}-{value}" for facet, value in one.facets()]
+            row = nodes.row(classes=classes)
+            row += self._claim_cell(one.claim)
+            row += _verdict_cell(one.claim, one.verdict)
+            row += nodes.entry(
+                "", nodes.raw("", _measured(one.claim, one.found), format="html")
+            )
+            for text in (_criterion_text(one.claim), _fresh_text(one.fresh)):
+                row += nodes.entry("", nodes.paragraph(text=text))
+            row += nodes.entry("", nodes.paragraph(text=_flips_text(one.found)))
             body += row
         group += body
         return nodes.table("", group, classes=["claims-table", "colwidths-given"])
@@ -152,16 +210,34 @@ def _verdict_cell(claim: claims.Claim, verdict: str) -> nodes.entry:
     return cell
 
 
-def _effects_cell(claim: claims.Claim, found: dict[str, Any] | None) -> nodes.entry:
-    """Return every effect with its interval."""
+def _measured(claim: Claim, found: dict[str, Any] | None) -> str:
+    """Return every effect with its interval, folded, as HTML."""
     if found is None:
-        return nodes.entry("", nodes.paragraph(text="–"))
-    items = nodes.bullet_list()
-    for name in claim.effects:
-        interval = claims.format_interval(claims.Estimate(**found["effects"][name]))
-        text = f"{name.replace('_', ' ')}: {interval}"
-        items += nodes.list_item("", nodes.paragraph(text=text))
-    return nodes.entry("", items)
+        return "<p>–</p>"
+    items = "".join(
+        f"<li>{escape(effect.label)}: "
+        f"{claims.format_interval(claims.Estimate(**found['effects'][name]))}</li>"
+        for name, effect in claim.effects.items()
+    )
+    number = len(claim.effects)
+    told = f"{number} effect{'s' if number != 1 else ''}, "
+    told += f"{found['seeds']} seeds" if found["seeds"] else "exact"
+    return f"<details><summary>{told}</summary><ul>{items}</ul></details>"
+
+
+def _criterion_text(claim: Claim) -> str:
+    """Say how the criterion came to be, and how often the claim was revised."""
+    text = TOGETHER.get(claim.order, "not registered")
+    count = len(claim.revisions)
+    return f"{text}; revised {count} time{'s' if count != 1 else ''}" if count else text
+
+
+def _fresh_text(fresh: Tally) -> str:
+    """Say how often a claim came out the same in fresh runs."""
+    if not fresh.runs:
+        return "–"
+    edge = " (on the edge)" if fresh.on_edge else ""
+    return f"same in {fresh.same} of {fresh.runs}{edge}"
 
 
 def _flips_text(found: dict[str, Any] | None) -> str:
@@ -184,20 +260,78 @@ def counts_sentence(counts: Counter[str]) -> str:
     return f"{total} claim{'s' if total != 1 else ''}: {parts}."
 
 
-def filter_form(counts: Counter[str]) -> str:
+def orders_sentence(rows: list[Row]) -> str:
+    """Return how many criteria were written when, and how many were revised."""
+    counts = Counter(row.claim.order for row in rows)
+    parts = ", ".join(
+        f"{counts[order]} {text}" for order, text in TOGETHER.items() if counts[order]
+    )
+    revised = sum(bool(row.claim.revisions) for row in rows)
+    return (
+        f"When their criteria were written: {parts or 'not registered'}. Revised "
+        f"since: {revised} of the claims."
+    )
+
+
+def filter_form(rows: list[Row]) -> str:
+    """Return the choices, and the style that hides what is not chosen.
+
+    It needs no script.
+    """
+    hidden = []
+    fields = [_verdict_field(rows)]
+    found: dict[str, dict[str, int]] = {}
+    for facet, value in (pair for row in rows for pair in row.facets()):
+        values = found.setdefault(facet, {})
+        values[value] = values.get(value, 0) + 1
+    for facet, label in FACETS.items():
+        values = found.get(facet, {})
+        options = "".join(
+            f'<option value="{facet}-{value}">{escape(_facet_words(facet, value))} '
+            f"({number})</option>"
+            for value, number in sorted(values.items())
+        )
+        fields.append(
+            f'<label>{label} <select><option value="{_ALL}">all</option>{options}'
+            "</select></label>"
+        )
+        hidden += [
+            f'.claims-ledger:has(option[value="{facet}-{value}"]:checked) '
+            f"tbody tr:not(.{facet}-{value})"
+            for value in values
+        ]
+    style = f"{','.join(hidden)}{{display:none}}" if hidden else ""
+    # a form forgets nothing on reload that it does not show
+    return (
+        f'<form class="claims-filter" autocomplete="off">{"".join(fields)}'
+        f"<style>{style}</style></form>"
+    )
+
+
+def _verdict_field(rows: list[Row]) -> str:
     """Return the choice of verdicts; the style sheet hides the other rows."""
-    choices = {"all": counts.total()} | {
+    counts = Counter(row.verdict for row in rows)
+    choices = {_ALL: counts.total()} | {
         verdict: counts[verdict]
         for verdict in [*claims.VERDICTS, NOT_JUDGED]
         if counts[verdict]
     }
     labels = "".join(
         f'<label><input type="radio" name="claims-verdict" '
-        f'value="{verdict.replace(" ", "-")}"{" checked" if verdict == "all" else ""}> '
+        f'value="{verdict.replace(" ", "-")}"{" checked" if verdict == _ALL else ""}> '
         f"{claims.VERDICTS.get(verdict, '')} {verdict} ({number})</label>"
         for verdict, number in choices.items()
     )
-    return f'<fieldset class="claims-filter"><legend>Show</legend>{labels}</fieldset>'
+    return f"<fieldset><legend>Show</legend>{labels}</fieldset>"
+
+
+def _facet_words(facet: str, value: str) -> str:
+    """Return what to call a value that rows are chosen by."""
+    if facet == "chapter":
+        return value.replace("_", " ").replace("-", " ")
+    if facet == "order":
+        return TOGETHER.get(value, value)
+    return {"yes": "yes", "no": "not yet"}.get(value, value)
 
 
 def draw_effects(
@@ -212,7 +346,7 @@ def draw_effects(
         for claim in catalog.claims.values()
         if claim.id in evidence
         for effect in claim.effects.values()
-        if effect.scale == scale.name
+        if effect.scale == scale
     ]
     if scale.axis == "log":
         rows = [row for row in rows if row[2].low > 0]
@@ -261,7 +395,7 @@ def draw_effects(
             axes.text(
                 0,
                 height - 0.36,
-                f"{claim.id}: {effect.name.replace('_', ' ')}",
+                f"{claim.id}: {effect.label}",
                 transform=axes.get_yaxis_transform(),
                 verticalalignment="center",
                 fontsize=9,

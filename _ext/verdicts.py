@@ -1,6 +1,7 @@
 """The run's verdicts outside the chapters: beside a sentence, and all at a glance.
 
-``{claim}`its-id` `` shows a claim's verdict and leads to the place that measured it.
+``{claim}`its-id` `` quotes a claim in short beside its verdict's mark, and leads to the
+place that measured it.
 ``{claims-at-a-glance}`` shows a mark for every claim.
 ``{figure-from} chapter cell-id`` shows a figure of a chapter's run; its alternative
 text is the one in the chapter.
@@ -39,7 +40,7 @@ def _style(verdict: str) -> str:
 
 
 class ClaimRole(SphinxRole):
-    """A claim's verdict, as a link to its card."""
+    """A claim in short beside its verdict's mark, as a link to its card."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the link."""
@@ -47,9 +48,12 @@ class ClaimRole(SphinxRole):
         if self.text not in known:
             message = self.inliner.reporter.error(f"there is no claim {self.text!r}")
             return [], [message]
-        chapter = f"chapters/{known[self.text].chapter}"
+        claim = known[self.text]
+        chapter = f"chapters/{claim.chapter}"
         verdict = verdict_of(self.text)
-        words = f"{claims.VERDICTS.get(verdict, '')} {verdict}".strip()
+        # no-break, so that no line ends between a claim and its mark
+        mark = claims.VERDICTS.get(verdict, verdict)
+        words = f"“{claim.short or claim.statement}”\N{NO-BREAK SPACE}{mark}"
         if chapter not in self.env.found_docs:
             return [nodes.inline("", words, classes=["verdict"])], []
         uri = self.env.app.builder.get_relative_uri(self.env.docname, chapter)
@@ -58,7 +62,7 @@ class ClaimRole(SphinxRole):
             words,
             refuri=f"{uri}#claim-{self.text}",
             internal=True,
-            reftitle=known[self.text].statement,
+            reftitle=f"{verdict}: {claim.statement}",
             classes=["verdict", _style(verdict)],
         )
         return [link], []

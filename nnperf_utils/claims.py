@@ -8,17 +8,26 @@ it.
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from scipy import stats
 
-from nnperf_utils.criterion import Condition, parse
+from nnperf_utils import cards
+from nnperf_utils.cards import format_interval, format_number
+from nnperf_utils.catalog import (
+    SOURCES,
+    VERDICTS,
+    Catalog,
+    Claim,
+    Effect,
+    Scale,
+    load_claims,
+)
+from nnperf_utils.criterion import Condition
+from nnperf_utils.replications import load_replications, tally
+from nnperf_utils.statistics import Design, Estimate, design_of, estimate, intervals
 
 __all__ = [
     "EDGE",
@@ -33,82 +42,17 @@ __all__ = [
     "format_interval",
     "format_number",
     "judge",
+    "kept",
     "load_claims",
     "read_evidence",
 ]
-
-VERDICTS = {"holds": "✓", "holds in part": "◐", "fails": "✗"}
-"""The verdicts, each with its symbol."""
-
-SOURCES = {
-    "A": "a guide to neural-network performance",
-    "B": "notes and a cheat sheet on improving a network",
-    "C": "a tutorial on optimizing networks with Keras",
-}
-"""The texts that the course starts from; other sources are keys of a bibliography."""
 
 EDGE = 1 / 20
 """A verdict that more of the resamples than this would turn sits on the edge."""
 
 _METADATA = "nnperf_claim"
-_STATISTICS = ("median", "mean", "share", "exact")
-_AXES = ("linear", "log")
-_CONFIDENCE = 0.95
-_REPLICATES = 9999  # of the bootstrap behind the interval that is shown
-_RESAMPLES = 1000  # of the seeds, to see whether the verdict turns
+_RESAMPLES = 1000  # of what was drawn at random, to see whether the verdict turns
 _INNER_REPLICATES = 1000  # of the bootstrap within each of those
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What is measured for a claim."""
-
-    name: str
-    measures: str
-    statistic: str
-    scale: str | None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """An axis that several effects share."""
-
-    name: str
-    label: str
-    axis: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One entry of ``claims/``; `seeds` is 0 where every effect is exact."""
-
-    id: str
-    chapter: str
-    statement: str
-    source: tuple[str, ...]
-    seeds: int
-    effects: Mapping[str, Effect]
-    holds: Condition
-    fails: Condition
-    condition: str | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """All of ``claims/``: the claims and the scales, by id and by name."""
-
-    claims: Mapping[str, Claim]
-    scales: Mapping[str, Scale]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An effect's estimate and the ends of its 95% interval: numbers, or arrays."""
-
-    value: Any
-    low: Any
-    high: Any
 
 
 @dataclass(frozen=True)
@@ -120,12 +64,14 @@ class Judgment:
     claim : Claim
     estimates : mapping of str to Estimate
     seeds : int
-        Number of seeds that the run had; 0 where every effect is exact.
+        Number of runs that the verdict rests on; 0 where every effect is exact.
     verdict : str
         ``"holds"``, ``"holds in part"`` or ``"fails"``.
     flips : float or None
-        Share of the resamples of the seeds that get another verdict; ``None`` without
-        seeds.
+        Share of the resamples that get another verdict; ``None`` where every effect is
+        exact.
+    design : str
+        What was drawn at random, in words.
     """
 
     claim: Claim
@@ -133,6 +79,7 @@ class Judgment:
     seeds: int
     verdict: str
     flips: float | None
+    design: str
 
     def evidence(self) -> dict[str, Any]:
         """Return the judgment as plain data, as it is left in the notebook."""
@@ -142,26 +89,54 @@ class Judgment:
             "seeds": self.seeds,
             "flips": self.flips,
             "effects": {
-                name: {"value": one.value, "low": one.low, "high": one.high}
+                name: {
+                    "value": one.value,
+                    "low": one.low,
+                    "high": one.high,
+                    "design": one.design,
+                }
                 for name, one in self.estimates.items()
             },
         }
 
+    def earlier(self) -> dict[int, str]:
+        """Return the verdicts by the criteria of before, on today's effects.
+
+        Returns
+        -------
+        dict of int to str
+            By the number of the revision that replaced the criterion, counted from 0.
+        """
+        return {
+            number: str(_verdict(self.claim, self.estimates, one.holds, one.fails))
+            for number, one in enumerate(self.claim.revisions)
+            if one.holds is not None
+        }
+
     def __str__(self) -> str:
         """Return the judgment as plain text."""
-        lines = [f"{self.claim.id}: {self.verdict} ({_seeds_text(self.seeds)})"]
+        lines = [f"{self.claim.id}: {self.verdict} ({self.design})"]
         lines += [
             f"  {name} = {format_interval(estimate)}"
             for name, estimate in self.estimates.items()
         ]
-        return "\n".join(lines + [f"  {note}" for note in self._notes()])
+        return "\n".join(lines + [f"  {note}" for note in self.notes()])
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         """Return what a reader of the verdict must know besides."""
         notes = []
         if self.verdict == "holds in part" and self.claim.condition:
             notes.append(f"Condition: {self.claim.condition.rstrip('.')}.")
-        if self.verdict != self.claim.verdict:
+        for number, verdict in self.earlier().items():
+            if verdict != self.verdict:
+                day = cards.day_words(self.claim.revisions[number].date)
+                notes.append(
+                    f"By the criterion before the revision of {day}: "
+                    f"{VERDICTS[verdict]} {verdict}."
+                )
+        if self.claim.verdict is None:
+            notes.append("The text does not argue from a verdict yet.")
+        elif self.verdict != self.claim.verdict:
             notes.append(
                 f"This run disagrees with the text, which argues from "
                 f"“{self.claim.verdict}”."
@@ -170,18 +145,21 @@ class Judgment:
             notes.append(f"The verdict of the text rests on {self.claim.seeds} seeds.")
         if self.flips is not None and self.flips > EDGE:
             notes.append(
-                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples of the "
-                "seeds get another verdict."
+                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples get "
+                "another verdict."
             )
         return notes
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Return what IPython displays, and the evidence as its metadata."""
-        data = {"text/html": _card(self), "text/plain": str(self)}
+        fresh = tally(self.claim, load_replications())
+        data = {"text/html": cards.card(self, fresh), "text/plain": str(self)}
         return data, {_METADATA: self.evidence()}
 
 
-def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgment:
+def judge(
+    claim_id: str, /, **effects: Estimate | pd.Series | np.ndarray | float
+) -> Judgment:
     """Judge a claim of ``claims/`` by its criterion.
 
     Parameters
@@ -189,9 +167,11 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     claim_id : str
         The claim's id.
     **effects
-        One argument for each effect that the claim lists. A pandas Series with one
-        number for each seed (the index), or an array of them in the order of the seeds;
-        true or false for a share; a single number for an exact effect.
+        One argument for each effect that the claim lists: an
+        :class:`~nnperf_utils.statistics.Estimate`, taken as it is; a pandas Series with
+        one number for each run, its index the split or the seed or both (see
+        :func:`nnperf_utils.statistics.design_of`); an array of numbers in the order of
+        the seeds; true or false for a share; a single number for an exact effect.
 
     Returns
     -------
@@ -201,28 +181,21 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     Raises
     ------
     TypeError, ValueError
-        If the claim or an effect is unknown or missing, or an effect is not made of
-        finite numbers, one for each of the same seeds.
+        If the claim or an effect is unknown or missing, an effect is not made of finite
+        numbers, or of too few for an interval, or an estimate is of another statistic
+        than the claim's.
 
     Notes
     -----
-    Medians and means get percentile bootstrap intervals over the seeds, at the expanded
-    level that makes up for few seeds [1]_. Shares get Wilson's interval [2]_, since the
-    bootstrap of twenty times *true* would claim to be certain.
+    Intervals are those of :func:`nnperf_utils.statistics.estimate`.
 
-    Whether the verdict sits on the edge is seen by judging 1,000 resamples of the
-    seeds, with intervals of their own. All effects of a claim take part with the same
-    seeds, as they belong together. A resample differs from the run as much as another
-    run would, and loses some seeds besides, so the share of turned verdicts errs on the
+    Whether the verdict sits on the edge is seen by judging 1,000 resamples, with
+    intervals of their own. What was drawn at random is drawn again as it was: seeds;
+    whole splits; or splits and seeds, where they are crossed. Effects that were
+    measured on the same runs take part with the same draws, as they belong together;
+    others are drawn independently. A resample differs from the run as much as another
+    run would, and loses some draws besides, so the share of turned verdicts errs on the
     high side.
-
-    References
-    ----------
-    .. [1] T. C. Hesterberg (2015). What teachers should know about the bootstrap. The
-       American Statistician 69(4), 371-386.
-    .. [2] E. B. Wilson (1927). Probable inference, the law of succession, and
-       statistical inference. Journal of the American Statistical Association 22(158),
-       209-212.
     """
     claims = load_claims().claims
     if claim_id not in claims:
@@ -232,47 +205,24 @@ def judge(claim_id: str, /, **effects: pd.Series | np.ndarray | float) -> Judgme
     return _judge(claims[claim_id], effects)
 
 
-def load_claims(folder: str | Path | None = None) -> Catalog:
-    """Read and check the claims of all chapters.
+def kept(judgment: Judgment) -> str:
+    """Quote a claim beside its mark, to stand after a line of advice.
 
     Parameters
     ----------
-    folder : str or Path, optional
-        Holds ``NN_topic.yml`` for each chapter and ``scales.yml``; by default the one
-        of this course.
+    judgment : Judgment
 
     Returns
     -------
-    Catalog
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        If an entry is not as it should be, with one sentence that names it.
+    str
+        Markdown, a link to the card: ``[“one run is enough” ✗](#claim-one-run-ranks)``.
+        The advice before it stands for itself; the claim is the one that it answers.
     """
-    folder = _default_folder() if folder is None else Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}, which holds the claims.")
-    axes = _content(folder / "scales.yml") if (folder / "scales.yml").is_file() else {}
-    scales = {
-        name: _scale(name, entry) for name, entry in _mapping("scales", axes).items()
-    }
-    claims: dict[str, Claim] = {}
-    for path in sorted(folder.glob("[0-9]*.yml")):
-        entries = _content(path)
-        if not isinstance(entries, list):
-            raise ValueError(f"{path.name} must be a list of claims.")
-        for entry in entries:
-            claim = _claim(entry, path.stem, scales)
-            if claim.id in claims:
-                raise ValueError(
-                    f"claim {claim.id} stands in {claims[claim.id].chapter}.yml and "
-                    f"again in {path.name}."
-                )
-            claims[claim.id] = claim
-    return Catalog(claims, scales)
+    claim = judgment.claim
+    quoted = claim.short or claim.statement.rstrip(".")
+    # no-break, so that no line ends between a claim and its mark
+    mark = f"\N{NO-BREAK SPACE}{VERDICTS[judgment.verdict]}"
+    return f"[“{quoted}”{mark}](#claim-{claim.id})"
 
 
 def read_evidence(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -296,32 +246,6 @@ def read_evidence(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def format_number(value: float) -> str:
-    """Return a number with three digits: 0.235, 1,250, 3.1 × 10⁻⁸."""
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e5:
-        digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-        text = f"{value:,.{digits}f}"
-        # trailing zeros would claim a precision that a count does not have
-        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
-    mantissa, exponent = f"{value:.1e}".split("e")
-    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    # no-break spaces, so that no line ends within a number
-    return f"{mantissa} × 10{raised}".replace("-", "−").replace(
-        " ", "\N{NO-BREAK SPACE}"
-    )
-
-
-def format_interval(estimate: Estimate) -> str:
-    """Return an estimate and its interval; an exact number alone."""
-    value = format_number(estimate.value)
-    if estimate.low == estimate.value == estimate.high:
-        return value
-    low, high = format_number(estimate.low), format_number(estimate.high)
-    return f"{value} [{low}, {high}]"
-
-
 # --- judging -----------------------------------------------------------------------
 
 
@@ -339,28 +263,24 @@ def _judge(claim: Claim, given: Mapping[str, Any]) -> Judgment:
             )
             + "."
         )
-    exact = {
-        name: _exact(f"effect {name} of claim {claim.id}", given[name])
-        for name, effect in claim.effects.items()
-        if effect.statistic == "exact"
-    }
-    samples = _samples(claim, given)
-    seeds = len(samples)
-
-    rng = np.random.default_rng(0)
-    picks = rng.integers(seeds, size=(_REPLICATES, seeds)) if seeds else None
-    estimates = {}
+    estimates, designs = {}, {}
     for name, effect in claim.effects.items():
-        if name in exact:
-            estimates[name] = Estimate(exact[name], exact[name], exact[name])
+        what = f"effect {name} of claim {claim.id}"
+        if effect.statistic == "exact":
+            value = _exact(what, given[name])
+            estimates[name] = Estimate(value, value, value, "exact", design="exact")
         else:
-            # one row is one sample of seeds
-            row = _estimate(samples[name].to_numpy()[None], effect.statistic, picks)
-            ends = (row.value, row.low, row.high)
-            estimates[name] = Estimate(*(float(end[0]) for end in ends))
+            estimates[name] = _estimate(what, given[name], effect.statistic)
+            designs[name] = design_of(estimates[name].values)
     verdict = str(_verdict(claim, estimates))
-    flips = _flips(claim, samples, exact, verdict, rng) if seeds else None
-    return Judgment(claim, estimates, seeds, verdict, flips)
+    if not designs:
+        return Judgment(claim, estimates, 0, verdict, None, "exact, no seeds")
+    groups = _groups(claim, designs)
+    flips = _flips(claim, estimates, groups, verdict)
+    seeds = sum(len(design.index) for design, _ in groups)
+    return Judgment(
+        claim, estimates, seeds, verdict, flips, _design(claim, groups, estimates)
+    )
 
 
 def _exact(what: str, value: Any) -> float:
@@ -376,90 +296,88 @@ def _exact(what: str, value: Any) -> float:
     return value
 
 
-def _samples(claim: Claim, given: Mapping[str, Any]) -> pd.DataFrame:
-    """Return what was measured for each seed: one row a seed, one column an effect."""
-    columns: dict[str, pd.Series] = {}
-    for name, effect in claim.effects.items():
-        if effect.statistic == "exact":
-            continue
-        what = f"effect {name} of claim {claim.id}"
-        if np.ndim(given[name]) != 1:
+def _estimate(what: str, given: Any, statistic: str) -> Estimate:
+    """Return an estimate as it is, or make one of the numbers of an effect."""
+    if isinstance(given, Estimate):
+        found = given
+        if found.statistic != statistic:
+            raise ValueError(
+                f"{what} is a {statistic}; got an estimate of a {found.statistic}."
+            )
+        if found.values is None:
+            raise ValueError(f"{what} is an estimate without the numbers behind it.")
+    else:
+        if np.ndim(given) != 1:
             raise TypeError(
                 f"{what} needs one number for each seed, as a Series or an array with "
-                f"one axis; got {_described(given[name])}."
+                f"one axis; got {_described(given)}."
             )
+        values = pd.Series(given)
+        plain = values.index.nlevels == 1 and values.index.name != "split"
+        if plain:
+            values = values.rename_axis("seed")
         try:
-            column = pd.Series(given[name]).astype(float)
-        except (TypeError, ValueError):
-            raise TypeError(f"{what} holds something else than numbers.") from None
-        if column.index.has_duplicates:
-            twice = column.index[column.index.duplicated()][0]
-            raise ValueError(f"{what} has more than one number for seed {twice}.")
-        if len(column) < 2:
-            raise ValueError(f"{what} needs two seeds or more; got {len(column)}.")
-        column = column.sort_index()
-        lost = column.index[~np.isfinite(column)]
-        if len(lost):
-            raise ValueError(
-                f"{what} has no finite number for seed {', '.join(map(str, lost))}; "
-                "decide what a run that diverged counts as."
-            )
-        if effect.statistic == "share" and not column.isin([0, 1]).all():
-            raise ValueError(f"{what} is a share of seeds: expected true or false.")
-        first = next(iter(columns.items()), None)
-        if first and not first[1].index.equals(column.index):
-            raise ValueError(
-                f"effects {first[0]} and {name} of claim {claim.id} were not measured "
-                "with the same seeds, so they cannot be judged together."
-            )
-        columns[name] = column
-    return pd.DataFrame(columns)
+            found = estimate(values, statistic)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {error}") from None
+        if plain and np.isfinite(found.low):
+            # whether all were on one split is not known
+            found = replace(found, design=f"{len(values)} seeds", covers="")
+    if not np.isfinite([found.low, found.high]).all():
+        raise ValueError(f"{what} has {found.covers}.")
+    return found
 
 
-def _estimate(samples: np.ndarray, statistic: str, picks: np.ndarray) -> Estimate:
-    """Estimate an effect from each of many samples at once.
+def _groups(
+    claim: Claim, designs: Mapping[str, Design]
+) -> list[tuple[Design, list[str]]]:
+    """Return the designs that differ, each with the effects that share it."""
+    groups: list[tuple[Design, list[str]]] = []
+    for name, design in designs.items():
+        for other, names in groups:
+            if other.index.equals(design.index) and other.crossed == design.crossed:
+                names.append(name)
+                break
+            alike = list(other.index.names) == list(design.index.names) == ["seed"]
+            if alike and len(other.index.intersection(design.index)):
+                raise ValueError(
+                    f"effects {names[0]} and {name} of claim {claim.id} were not "
+                    "measured with the same seeds, so they cannot be judged together."
+                )
+        else:
+            groups.append((design, [name]))
+    return groups
 
-    Parameters
-    ----------
-    samples : numpy.ndarray of shape (m, n)
-        One sample of n seeds a row.
-    statistic : {"median", "mean", "share"}
-    picks : numpy.ndarray of int, shape (replicates, n)
-        Which members of a sample each bootstrap replicate takes.
 
-    Returns
-    -------
-    Estimate
-        Arrays of shape (m,).
+def _design(
+    claim: Claim,
+    groups: list[tuple[Design, list[str]]],
+    estimates: Mapping[str, Estimate],
+) -> str:
+    """Return in words what was drawn at random."""
+    words = {}
+    for _, names in groups:
+        words.setdefault(estimates[names[0]].design, []).extend(names)
+    if len(words) == 1:
+        return next(iter(words))
+    return "; ".join(
+        f"{', '.join(f'“{claim.effects[name].label}”' for name in names)}: {design}"
+        for design, names in words.items()
+    )
+
+
+def _verdict(
+    claim: Claim,
+    estimates: Mapping[str, Estimate],
+    holds_if: Condition | None = None,
+    fails_if: Condition | None = None,
+) -> np.ndarray:
+    """Return the verdict, or as many verdicts as the estimates have entries.
+
+    By the claim's criterion, or by another one.
     """
-    n = samples.shape[1]
-    if statistic == "share":
-        hits = samples.sum(axis=1).astype(int)
-        ends = [
-            stats.binomtest(k, n).proportion_ci(_CONFIDENCE, method="wilson")
-            for k in range(n + 1)
-        ]
-        low, high = np.asarray(ends)[hits].T
-        return Estimate(hits / n, low, high)
-    if statistic == "median":
-        # the median of a replicate depends on its middle ranks alone
-        middle = np.sort(picks, axis=1)[:, [(n - 1) // 2, n // 2]]
-        replicates = np.sort(samples, axis=1)[:, middle].mean(axis=-1)
-        value = np.median(samples, axis=1)
-    else:
-        counts = (picks[:, :, None] == np.arange(n)).sum(axis=1)
-        replicates = samples @ counts.T / n
-        value = samples.mean(axis=1)
-    # Hesterberg's expanded level, see `judge`
-    quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1)
-    tail = stats.norm.cdf(-np.sqrt(n / (n - 1)) * quantile)
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=1)
-    return Estimate(value, low, high)
-
-
-def _verdict(claim: Claim, estimates: Mapping[str, Estimate]) -> np.ndarray:
-    """Return the verdict, or as many verdicts as the estimates have entries."""
-    holds, fails = claim.holds(estimates), claim.fails(estimates)
+    holds = (holds_if or claim.holds)(estimates)
+    fails = (fails_if or claim.fails)(estimates)
     if np.any(holds & fails):
         raise ValueError(
             f"the criterion of claim {claim.id} contradicts itself: by these effects "
@@ -470,20 +388,28 @@ def _verdict(claim: Claim, estimates: Mapping[str, Estimate]) -> np.ndarray:
 
 def _flips(
     claim: Claim,
-    samples: pd.DataFrame,
-    exact: Mapping[str, float],
+    estimates: Mapping[str, Estimate],
+    groups: list[tuple[Design, list[str]]],
     verdict: str,
-    rng: np.random.Generator,
 ) -> float:
-    """Return the share of resamples of the seeds that get another verdict."""
-    seeds = len(samples)
-    rows = rng.integers(seeds, size=(_RESAMPLES, seeds))
-    picks = rng.integers(seeds, size=(_INNER_REPLICATES, seeds))
-    estimates = {name: Estimate(value, value, value) for name, value in exact.items()}
-    for name in samples:
-        statistic = claim.effects[name].statistic
-        estimates[name] = _estimate(samples[name].to_numpy()[rows], statistic, picks)
-    verdicts = np.broadcast_to(_verdict(claim, estimates), _RESAMPLES)
+    """Return the share of resamples that get another verdict."""
+    resampled = dict(estimates)
+    for number, (design, names) in enumerate(groups):
+        rng = np.random.default_rng(number)
+        design.picks(rng)  # the first draws are those behind the interval that is shown
+        rows, columns = design.resample(rng, _RESAMPLES)
+        picks = design.picks(rng, _INNER_REPLICATES)
+        for name in names:
+            one = estimates[name]
+            ends = intervals(
+                design.array(one.values)[rows, columns],
+                one.statistic,
+                crossed=design.crossed,
+                confidence_level=one.individual_level,
+                picks=picks,
+            )
+            resampled[name] = Estimate(*ends)
+    verdicts = np.broadcast_to(_verdict(claim, resampled), _RESAMPLES)
     return float(np.mean(verdicts != verdict))
 
 
@@ -491,195 +417,3 @@ def _described(value: Any) -> str:
     """Say in a few words what a value is."""
     shape = f" of shape {np.shape(value)}" if np.ndim(value) else ""
     return f"{type(value).__name__}{shape}"
-
-
-# --- reading claims/ ------------------------------------------------------------------
-
-
-def _default_folder() -> Path:
-    """Return where the claims are: in an installed package, or above a clone's."""
-    here = Path(__file__).resolve().parent
-    installed = here / "claims"
-    return installed if installed.is_dir() else here.parent / "claims"
-
-
-def _content(path: Path) -> Any:
-    """Return what a file holds."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path.name} is not valid YAML: {error}") from None
-
-
-def _mapping(what: str, value: Any) -> dict:
-    """Return a mapping, or say that it is none."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be a mapping of keys to values; got {value!r}.")
-    return value
-
-
-def _check_keys(
-    what: str, entry: Any, *, required: set[str], optional: set[str] = frozenset()
-) -> None:
-    """Refuse missing and unknown keys."""
-    missing = required - set(_mapping(what, entry))
-    if missing:
-        raise ValueError(f"{what} has no {', '.join(sorted(missing))}.")
-    unknown = set(entry) - required - optional
-    if unknown:
-        raise ValueError(
-            f"{what} has the unknown key {', '.join(sorted(map(str, unknown)))}; known "
-            f"are {', '.join(sorted(required | optional))}."
-        )
-
-
-def _text(what: str, value: Any) -> str:
-    """Return text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{what} must be text; got {value!r}.")
-    return value.strip()
-
-
-def _one_of(what: str, value: Any, known) -> str:
-    """Return a value that is among the known ones."""
-    if not isinstance(value, str) or value not in known:
-        names = ", ".join(known) or "none"
-        raise ValueError(f"{what} is {value!r}; expected one of: {names}.")
-    return value
-
-
-def _scale(name: str, entry: Any) -> Scale:
-    """Check an entry of `scales`."""
-    what = f"scale {name}"
-    _check_keys(what, entry, required={"label", "axis"})
-    return Scale(
-        name,
-        _text(f"label of {what}", entry["label"]),
-        _one_of(f"axis of {what}", entry["axis"], _AXES),
-    )
-
-
-def _effect(what: str, name: str, entry: Any, scales: Mapping[str, Scale]) -> Effect:
-    """Check an effect of a claim."""
-    what = f"effect {name} of {what}"
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ValueError(f"{what} needs a name that can be a Python argument.")
-    _check_keys(what, entry, required={"measures"}, optional={"statistic", "scale"})
-    scale = entry.get("scale")
-    return Effect(
-        name,
-        _text(f"measures of {what}", entry["measures"]),
-        _one_of(f"statistic of {what}", entry.get("statistic", "median"), _STATISTICS),
-        None if scale is None else _one_of(f"scale of {what}", scale, scales),
-    )
-
-
-def _claim(entry: Any, chapter: str, scales: Mapping[str, Scale]) -> Claim:
-    """Check a claim."""
-    claim_id = _text("id of a claim", _mapping("a claim", entry).get("id"))
-    what = f"claim {claim_id}"
-    keys = {"id", "statement", "source", "effects", "criterion", "verdict"}
-    _check_keys(what, entry, required=keys, optional={"seeds", "condition"})
-    _check_keys(f"criterion of {what}", entry["criterion"], required={"holds", "fails"})
-    effects = {
-        name: _effect(what, name, effect, scales)
-        for name, effect in _mapping(f"effects of {what}", entry["effects"]).items()
-    }
-    conditions = {}
-    for word, text in entry["criterion"].items():
-        try:
-            conditions[word] = parse(text, effects)
-        except ValueError as error:
-            raise ValueError(f"criterion of {what}, {word}: {error}") from None
-    verdict = _one_of(f"verdict of {what}", entry["verdict"], VERDICTS)
-    condition = entry.get("condition")
-    if condition is not None:
-        condition = _text(f"condition of {what}", condition)
-    elif verdict == "holds in part":
-        raise ValueError(f"{what} holds in part, but has no condition under which.")
-    source = entry["source"]
-    if not isinstance(source, list) or not source:
-        raise ValueError(f"source of {what} must be a list of letters or BibTeX keys.")
-    return Claim(
-        id=claim_id,
-        chapter=chapter,
-        statement=_text(f"statement of {what}", entry["statement"]),
-        source=tuple(_text(f"source of {what}", one) for one in source),
-        seeds=_seeds(what, entry.get("seeds"), effects),
-        effects=effects,
-        condition=condition,
-        verdict=verdict,
-        **conditions,
-    )
-
-
-def _seeds(what: str, seeds: Any, effects: Mapping[str, Effect]) -> int:
-    """Return how many seeds a claim needs: 0 where every effect is exact."""
-    if all(effect.statistic == "exact" for effect in effects.values()):
-        if seeds is not None:
-            raise ValueError(f"{what} has exact effects only, so it has no seeds.")
-        return 0
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 2:
-        raise ValueError(f"seeds of {what} is {seeds!r}; expected 2 or more.")
-    return seeds
-
-
-# --- the card ------------------------------------------------------------------------
-
-
-def _seeds_text(seeds: int) -> str:
-    """Return the number of seeds in words."""
-    return f"{seeds} seeds" if seeds else "exact, no seeds"
-
-
-def _card(judgment: Judgment) -> str:
-    """Return a judgment as HTML.
-
-    Styles stand in the elements, as JupyterLab and Colab have no style sheet of the
-    course; colors are the page's own, so that the card suits light and dark.
-    """
-    claim = judgment.claim
-    cell = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0;border:0"
-    rows = "".join(
-        f'<tr><th scope="row" style="{cell};font-weight:normal">'
-        f"<b>{escape(name.replace('_', ' '))}</b>: {escape(effect.measures)}</th>"
-        f'<td style="{cell};min-width:9em">{_value(judgment, effect)}</td></tr>'
-        for name, effect in claim.effects.items()
-    )
-    notes = "".join(f"<br>{escape(note)}" for note in judgment._notes())
-    verdict = judgment.verdict
-    return (
-        f'<div class="nnperf-claim nnperf-{verdict.replace(" ", "-")}" '
-        f'id="claim-{escape(claim.id)}" role="group" '
-        f'aria-label="Verdict on the claim {escape(claim.id)}" '
-        'style="border:1px solid;border-left-width:.4em;border-radius:.3em;'
-        'padding:.6em 1em;margin:.3em 0;max-width:46em;line-height:1.45">'
-        f"<div><strong>{VERDICTS[verdict]} {verdict.capitalize()}.</strong> "
-        f"{escape(claim.statement)}{notes}</div>"
-        f'<table style="border-collapse:collapse;margin:.5em 0;font-size:inherit">'
-        f"<tbody>{rows}</tbody></table>"
-        f"<details><summary>The criterion, written before the run</summary><ul>"
-        f"<li>Holds if {escape(claim.holds.words())}.</li>"
-        f"<li>Fails if {escape(claim.fails.words())}.</li>"
-        f"<li>Otherwise it holds in part.</li></ul></details>"
-        f"<small>{escape(claim.id)} · {_seeds_text(judgment.seeds)} · "
-        f"{escape(_source_text(claim.source))}</small></div>"
-    )
-
-
-def _value(judgment: Judgment, effect: Effect) -> str:
-    """Return an effect's value and interval as HTML."""
-    estimate = judgment.estimates[effect.name]
-    if effect.statistic == "exact":
-        return f"<b>{format_number(estimate.value)}</b>"
-    low, high = format_number(estimate.low), format_number(estimate.high)
-    return (
-        f"<b>{format_number(estimate.value)}</b>"
-        f"<br><small>{effect.statistic}, 95% {low} to {high}</small>"
-    )
-
-
-def _source_text(source: tuple[str, ...]) -> str:
-    """Return where a claim comes from."""
-    word = "source" if len(source) == 1 else "sources"
-    return f"{word} {', '.join(source)}"

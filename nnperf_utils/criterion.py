@@ -68,9 +68,39 @@ class Condition:
         """
         return _met(self._tree, estimates)
 
-    def words(self) -> str:
-        """Return the condition in words."""
-        return _condition_words(self._tree)
+    def words(self, names: Mapping[str, str] | None = None) -> str:
+        """Return the condition in words.
+
+        Parameters
+        ----------
+        names : mapping, optional
+            What to call each effect; by default its name.
+
+        Returns
+        -------
+        str
+        """
+        return _condition_words(self._tree, names or {})
+
+    def parts(self, names: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
+        """Return the condition's parts in words, and the word that joins them.
+
+        Parameters
+        ----------
+        names : mapping, optional
+            What to call each effect; by default its name.
+
+        Returns
+        -------
+        word : {"and", "or"}
+            ``"and"`` also for a single part.
+        parts : list of str
+        """
+        match self._tree:
+            case ast.BoolOp(op=op, values=values):
+                word = "and" if isinstance(op, ast.And) else "or"
+                return word, [_condition_words(part, names or {}) for part in values]
+        return "and", [self.words(names)]
 
     def borders(self) -> dict[str, set[float]]:
         """Return the numbers that each effect is compared with, by effect."""
@@ -219,19 +249,25 @@ def _number(node: ast.expr, estimates: Mapping[str, Any]) -> np.ndarray:
     return np.asarray(estimates[node.id].value, dtype=float)
 
 
-def _condition_words(node: ast.expr, *, inner: bool = False) -> str:
+def _condition_words(
+    node: ast.expr, names: Mapping[str, str], *, inner: bool = False
+) -> str:
     """Put a checked condition into words."""
     match node:
         case ast.BoolOp(op=op, values=parts):
             word = " and " if isinstance(op, ast.And) else " or "
-            joined = word.join(_condition_words(part, inner=True) for part in parts)
+            joined = word.join(
+                _condition_words(part, names, inner=True) for part in parts
+            )
             return f"({joined})" if inner else joined
         case ast.UnaryOp(operand=part):
-            return f"not ({_condition_words(part)})"
-    return " and ".join(_comparison_words(*pair) for pair in _pairs(node))
+            return f"not ({_condition_words(part, names)})"
+    return " and ".join(_comparison_words(*pair, names) for pair in _pairs(node))
 
 
-def _comparison_words(left: ast.expr, sign: type, right: ast.expr) -> str:
+def _comparison_words(
+    left: ast.expr, sign: type, right: ast.expr, names: Mapping[str, str]
+) -> str:
     """Put one comparison into words, the effect first."""
     if _names(right) and not _names(left):
         left, sign, right = right, _MIRRORED[sign], left
@@ -241,21 +277,23 @@ def _comparison_words(left: ast.expr, sign: type, right: ast.expr) -> str:
     if _part(left) == near and (not _names(right) or _part(right) == far):
         # the end that is nearest to the border lies beyond it, so all do
         return (
-            f"{_number_words(left, part=False)} is wholly {word} "
-            f"{_number_words(right, part=False)}"
+            f"{_number_words(left, names, part=False)} is wholly {word} "
+            f"{_number_words(right, names, part=False)}"
         )
-    return f"{_number_words(left)} is {word} {_number_words(right)}"
+    return f"{_number_words(left, names)} is {word} {_number_words(right, names)}"
 
 
-def _number_words(node: ast.expr, *, part: bool = True) -> str:
+def _number_words(
+    node: ast.expr, names: Mapping[str, str], *, part: bool = True
+) -> str:
     """Put a checked number into words."""
     match node:
         case ast.Constant(value=value):
             return f"{value:.10g}"
         case ast.UnaryOp(operand=operand):
-            return f"−{_number_words(operand)}"
+            return f"−{_number_words(operand, names)}"
         case ast.BinOp(left=left, op=sign, right=right):
-            words = [_number_words(left), _number_words(right)]
+            words = [_number_words(left, names), _number_words(right, names)]
             if isinstance(sign, ast.Mult | ast.Sub):
                 words = [
                     f"({text})"
@@ -265,8 +303,13 @@ def _number_words(node: ast.expr, *, part: bool = True) -> str:
                 ]
             return f" {_ARITHMETIC[type(sign)][1]} ".join(words)
         case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-            return (_PARTS[attribute] if part else "") + name.replace("_", " ")
-    return node.id.replace("_", " ")
+            return (_PARTS[attribute] if part else "") + _called(name, names)
+    return _called(node.id, names)
+
+
+def _called(name: str, names: Mapping[str, str]) -> str:
+    """Return what to call an effect."""
+    return names.get(name, name.replace("_", " "))
 
 
 def _pairs(node: ast.Compare) -> list[tuple[ast.expr, type, ast.expr]]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle, islice
 
 import matplotlib as mpl
@@ -31,10 +31,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from nnperf_utils.statistics import Estimate
+
 __all__ = [
     "PALETTE",
     "activation_histograms",
     "decision_boundary",
+    "estimates",
     "final_scores",
     "gradient_norm_by_layer",
     "learning_curves",
@@ -495,6 +498,158 @@ def final_scores(
         _missing_note(rows),
     )
     return ax
+
+
+def estimates(
+    estimates: Mapping[str, Estimate] | pd.DataFrame,
+    *,
+    reference: float | None = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show estimates with their intervals, one below the other.
+
+    A point is filled where its interval leaves the reference out, else hollow. Name,
+    value and interval stand above it, what the intervals cover on top of the figure.
+
+    Parameters
+    ----------
+    estimates : mapping of str to Estimate, or pandas.DataFrame
+        By name; or a table with the names as index and the columns ``value``, ``low``,
+        ``high``, or ``difference``, ``difference_low``, ``difference_high`` as
+        :func:`nnperf_utils.statistics.summarize` returns it.
+    reference : float, optional
+        Where to draw a line: what "no difference" is. ``None`` draws none.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `estimates` is neither, or holds something else than estimates.
+    ValueError
+        If it is empty, lacks a column, or has no finite value.
+    """
+    table, told = _estimates_table(estimates)
+    if not np.isfinite(table["value"]).any():
+        raise ValueError("estimates holds no finite value, so nothing can be drawn.")
+    if ax is None:
+        ax = plt.subplots(figsize=(5.6, 1.2 + 0.6 * len(table)))[1]
+    if reference is not None:
+        ax.axvline(reference, color=_INK, linestyle=(0, (1, 2)), linewidth=1.5)
+    for position, (name, one) in enumerate(table.astype(float).iterrows()):
+        known = np.isfinite([one.low, one.high]).all()
+        outside = reference is None or one.low > reference or one.high < reference
+        ax.plot([one.low, one.high], [position] * 2, color=PALETTE[0], linewidth=2.5)
+        ax.plot(
+            one.value,
+            position,
+            marker="o",
+            markersize=8,
+            color=PALETTE[0],
+            markeredgewidth=2,
+            markerfacecolor=PALETTE[0] if known and outside else "white",
+        )
+        # above the interval, so that the axes keep the width of a phone
+        for at, side, text in ((0, "left", name), (1, "right", _with_ends(one))):
+            ax.text(
+                at,
+                position - 0.4,
+                textwrap.shorten(str(text), 40, placeholder="…"),
+                transform=ax.get_yaxis_transform(),
+                ha=side,
+                va="center",
+                fontsize="small",
+            )
+    ax.set(xlabel="estimate", ylabel="", yticks=[])
+    ax.set_ylim(len(table) - 0.6, -0.8)
+    ax.spines["left"].set_visible(False)
+    _note(ax, *told)
+    return ax
+
+
+def _with_ends(one: pd.Series) -> str:
+    """Return a value and its interval, to the digits that the interval leaves sure."""
+    width = one.high - one.low
+    if not np.isfinite(width):
+        return f"{one.value:.3g}".replace("-", "−")
+    digits = max(0, 1 - int(np.floor(np.log10(width)))) if width else 3
+    if digits > 6:
+        return f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]".replace("-", "−")
+    value, low, high = (f"{end:,.{digits}f}" for end in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]".replace("-", "−")
+
+
+def _estimates_table(
+    given: Mapping[str, Estimate] | pd.DataFrame,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return value, low and high by name, and what there is to say about them."""
+    ends = ["value", "low", "high"]
+    if isinstance(given, pd.DataFrame):
+        of_summary = ["difference", "difference_low", "difference_high"]
+        columns = ends if "value" in given or "difference" not in given else of_summary
+        lacking = [column for column in columns if column not in given]
+        if lacking:
+            raise ValueError(
+                f"estimates lacks the column {' and '.join(map(repr, lacking))}; it "
+                f"has {', '.join(map(str, given.columns)) or 'none'}."
+            )
+        table = given[columns].set_axis(ends, axis=1)
+        table = table.dropna(subset="value") if columns == of_summary else table
+        told = [_level_note(given.attrs), _design_note(given.attrs)]
+    elif isinstance(given, Mapping):
+        for name, one in given.items():
+            if not isinstance(one, Estimate):
+                raise TypeError(
+                    f"estimates must hold an Estimate by name; {name!r} is of type "
+                    f"{type(one).__name__}."
+                )
+        rows = [[getattr(one, end) for end in ends] for one in given.values()]
+        table = pd.DataFrame(rows, index=list(given), columns=ends)
+        told = _told_once(given, lambda one: _level_note(vars(one)))
+        told += _told_once(given, lambda one: _design_note(vars(one)))
+    else:
+        raise TypeError(
+            "estimates must be a mapping of names to Estimate, or a pandas.DataFrame; "
+            f"got {type(given).__name__}."
+        )
+    if table.empty:
+        raise ValueError("estimates has no rows, so there is nothing to draw.")
+    return table, told
+
+
+def _told_once(
+    given: Mapping[str, Estimate], say: Callable[[Estimate], str]
+) -> list[str]:
+    """Say what is so of all estimates once, and else of whom it is so."""
+    said: dict[str, list[str]] = {}
+    for name, one in given.items():
+        said.setdefault(say(one), []).append(str(name))
+    if len(said) == 1:
+        return list(said)
+    return [f"{', '.join(names)}: {text}" for text, names in said.items() if text]
+
+
+def _level_note(told: Mapping) -> str:
+    """Say of which level the intervals are, and over how many comparisons."""
+    together, comparisons = told.get("confidence_level"), told.get("comparisons", 1)
+    if together is None:
+        return ""
+    if comparisons == 1:
+        return f"{100 * together:.3g}% intervals"
+    alone = 100 * (1 - (1 - together) / comparisons)
+    return (
+        f"{alone:.3g}% intervals: {100 * together:.3g}% over {comparisons} comparisons "
+        "together"
+    )
+
+
+def _design_note(told: Mapping) -> str:
+    """Say what was drawn at random and what the intervals cover."""
+    return ": ".join(filter(None, [told.get("design"), told.get("covers")]))
 
 
 def readings_by_layer(

@@ -1,9 +1,8 @@
-import dataclasses
-import itertools
 import json
 import subprocess
 import sys
 from collections import Counter
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,15 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from scipy import stats
 
+from nnperf_utils import catalog as entries
 from nnperf_utils import claims
 from nnperf_utils.claims import Estimate, format_number, judge, load_claims
 from nnperf_utils.criterion import parse
-from nnperf_utils.statistics import interval
+from nnperf_utils.statistics import estimate, interval, intervals
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
@@ -34,6 +34,14 @@ ENTRY = {
     "criterion": {"holds": "x.low > 0.5", "fails": "x.high < 0.5"},
     "condition": "on Sundays",
     "verdict": "holds",
+}
+DAY = date(2026, 11, 21)
+REVISION = {
+    "date": DAY,
+    "what": "The border moves.",
+    "why": "It was too low.",
+    "result_known": True,
+    "verdict_before": None,
 }
 CONTENT = {
     "scales": {"ratio": {"label": "a ratio", "axis": "log"}},
@@ -52,7 +60,7 @@ def catalog(tmp_path, monkeypatch):
     """Let `judge` read the claims that the test gives."""
     folder = tmp_path / "claims"
     folder.mkdir()
-    monkeypatch.setattr(claims, "_default_folder", lambda: folder)
+    monkeypatch.setattr(entries, "claims_folder", lambda: folder)
 
     def write(content):
         for name, key in (("scales", "scales"), ("03_vanishing_gradients", "claims")):
@@ -114,15 +122,20 @@ _conditions = st.recursive(
 )
 
 
+def ends(estimate):
+    return estimate.value, estimate.low, estimate.high
+
+
 class Number(float):
     """A number with parts, for Python's own evaluation."""
 
     def __new__(cls, estimate):
         number = super().__new__(cls, estimate.value)
-        number.value, number.low, number.high = dataclasses.astuple(estimate)
+        number.value, number.low, number.high = ends(estimate)
         return number
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(_conditions.filter(lambda text: len(text) <= 500))
 def test_condition_means_what_python_means(text):
     expected = eval(text, {name: Number(one) for name, one in EFFECTS.items()})
@@ -131,12 +144,13 @@ def test_condition_means_what_python_means(text):
     assert condition.words()
     # many at once give the same answer each time
     many = {
-        name: Estimate(*(np.full(3, end) for end in dataclasses.astuple(one)))
+        name: Estimate(*(np.full(3, end) for end in ends(one)))
         for name, one in EFFECTS.items()
     }
     assert np.broadcast_to(condition(many), 3).tolist() == [expected] * 3
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_one_sentence(text):
     try:
@@ -208,6 +222,16 @@ def test_words(text, words):
     assert parse(text, EFFECTS).words() == words
 
 
+def test_parts_are_told_apart_and_effects_by_other_names():
+    word, parts = parse("x.low > 1 and (y < 2 or y > 3)", EFFECTS).parts({"x": "an x"})
+    assert (word, parts) == (
+        "and",
+        ["an x is wholly above 1", "y is below 2 or y is above 3"],
+    )
+    assert parse("x > 1", EFFECTS).parts() == ("and", ["x is above 1"])
+    assert parse("x > 1 or y > 1", EFFECTS).parts()[0] == "or"
+
+
 def test_borders_are_the_numbers_that_an_effect_is_compared_with():
     condition = parse("0.1 < x.low < 2 * 5 or y > x or y < -1", EFFECTS)
     assert condition.borders() == {"x": {0.1, 10.0}, "y": {-1.0}}
@@ -239,7 +263,38 @@ def test_the_courses_own_claims_are_valid():
             changed(verdict="maybe"),
             "verdict of claim one-claim is 'maybe'; expected one",
         ),
-        (changed(verdict=None), "has no verdict"),
+        (
+            changed(effects={"x": {"measures": "m"}, "y": {"measures": "m"}}),
+            "effect y of claim one-claim does not enter the criterion",
+        ),
+        (
+            changed(effects={"x": {"measures": "m", "role": "also"}}),
+            "effect x of claim one-claim enters the criterion",
+        ),
+        (changed(short="one two three four five six seven eight nine"), "has 9 words"),
+        (changed(order="earlier"), "order of claim one-claim is 'earlier'"),
+        (changed(registered="today"), "registered of .* expected a day such as"),
+        (changed(revisions={"date": DAY}), "must be a list"),
+        (changed(revisions=[REVISION]), "must be registered before it is revised"),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"date": date(2026, 1, 1)}]),
+            "must follow each other in time",
+        ),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"result_known": "no"}]),
+            "result_known of revision 1 of claim one-claim is 'no'",
+        ),
+        (
+            changed(registered=DAY, revisions=[REVISION | {"verdict_before": "no"}]),
+            "verdict_before of revision 1 of claim one-claim is 'no'",
+        ),
+        (
+            changed(
+                registered=DAY,
+                revisions=[REVISION | {"criterion": {"holds": "z > 1", "fails": "x"}}],
+            ),
+            "criterion of revision 1 of claim one-claim, holds: .*'z' is not among",
+        ),
         (changed(verdict="holds in part", condition=None), "no condition"),
         (changed(colour="red"), "unknown key colour"),
         (changed(seeds=None), "seeds of claim one-claim is None"),
@@ -297,42 +352,31 @@ def test_verdict_follows_the_criterion(catalog, center, verdict):
 def test_interval_is_the_percentile_bootstrap_of_the_course():
     rng = np.random.default_rng(3)
     values = np.exp(rng.normal(size=20))
-    picks = rng.integers(20, size=(9999, 20))
     for name, statistic in (("median", np.median), ("mean", np.mean)):
-        got = claims._estimate(values[None], name, picks)
-        assert got.value[0] == pytest.approx(statistic(values))
+        got = estimate(seeds(values), name)
+        assert got.value == pytest.approx(statistic(values))
         # medians jump from value to value, so the level is what has a tolerance
         (inner_low, inner_high), (outer_low, outer_high) = (
             interval(values, statistic, confidence_level=level, method="percentile")
             for level in (0.94, 0.96)
         )
-        assert outer_low <= got.low[0] <= inner_low
-        assert inner_high <= got.high[0] <= outer_high
+        assert outer_low <= got.low <= inner_low
+        assert inner_high <= got.high <= outer_high
 
 
-def test_many_samples_at_once_are_estimated_as_each_alone():
+@pytest.mark.parametrize("crossed", [False, True])
+@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("statistic", ["mean", "median", "share"])
+def test_many_samples_at_once_are_estimated_as_each_alone(crossed, size, statistic):
     rng = np.random.default_rng(4)
-    samples, picks = rng.normal(size=(5, 9)), rng.integers(9, size=(300, 9))
-    for statistic, data in itertools.chain(
-        ((name, samples) for name in ("median", "mean")), [("share", samples > 0)]
-    ):
-        together = claims._estimate(data.astype(float), statistic, picks)
-        for row, one in enumerate(data.astype(float)):
-            alone = claims._estimate(one[None], statistic, picks)
-            for end in ("value", "low", "high"):
-                assert getattr(together, end)[row] == pytest.approx(
-                    getattr(alone, end)[0], rel=1e-12
-                )
-
-
-def test_median_interval_covers_the_true_median():
-    # 2000 samples of a skewed distribution: 95% within what chance allows
-    rng = np.random.default_rng(5)
-    got = claims._estimate(
-        rng.exponential(size=(2000, 20)), "median", rng.integers(20, size=(1000, 20))
-    )
-    covered = np.mean((got.low < np.log(2)) & (np.log(2) < got.high))
-    assert 0.92 < covered < 0.98
+    samples, picks = rng.normal(size=(5, 11, size)), rng.integers(11, size=(300, 11))
+    samples = (samples > 0).astype(float) if statistic == "share" else samples
+    options = {"crossed": crossed, "picks": picks}
+    together = intervals(samples, statistic, **options)
+    for row, one in enumerate(samples):
+        alone = intervals(one[None], statistic, **options)
+        for end, own in zip(together, alone, strict=True):
+            assert end[row] == pytest.approx(own[0], rel=1e-12, nan_ok=True)
 
 
 def test_twenty_times_true_is_not_certainty(catalog):
@@ -340,7 +384,7 @@ def test_twenty_times_true_is_not_certainty(catalog):
     estimate = judge("one-claim", x=seeds([True] * 20)).estimates["x"]
     wilson = stats.binomtest(20, 20).proportion_ci(method="wilson")
     assert (estimate.value, estimate.low) == (1, pytest.approx(wilson.low))
-    with pytest.raises(ValueError, match="expected true or false"):
+    with pytest.raises(ValueError, match="must be true or false"):
         judge("one-claim", x=around(0.5))
 
 
@@ -349,7 +393,8 @@ def test_exact_effects_have_neither_seeds_nor_interval(catalog):
     catalog(changed(effects=effects, seeds=None))
     judgment = judge("one-claim", x=np.float32(0.75))
     assert (judgment.verdict, judgment.seeds, judgment.flips) == ("holds", 0, None)
-    assert judgment.estimates["x"] == Estimate(0.75, 0.75, 0.75)
+    assert ends(judgment.estimates["x"]) == (0.75, 0.75, 0.75)
+    assert judgment.design == "exact, no seeds"
     for wrong in ([0.75], "0.75", None):
         with pytest.raises(TypeError, match="a single number"):
             judge("one-claim", x=wrong)
@@ -386,7 +431,23 @@ def test_a_criterion_that_contradicts_itself_is_refused(catalog):
         ({"x": 0.7}, TypeError, "one number for each seed"),
         ({"x": np.ones((2, 3))}, TypeError, "one number for each seed"),
         ({"x": ["a", "b"]}, TypeError, "something else than numbers"),
-        ({"x": [0.7]}, ValueError, "two seeds or more"),
+        ({"x": [0.7]}, ValueError, "no interval: 1 independent draw is too few"),
+        ({"x": np.ones(5)}, ValueError, "too few for one of a median, it takes 6"),
+        (
+            {"x": pd.Series(np.ones(4), pd.MultiIndex.from_product([[0, 1]] * 2))},
+            ValueError,
+            "effect x of claim one-claim: the index of values must have the levels",
+        ),
+        (
+            {"x": estimate(around(1), "mean")},
+            ValueError,
+            "x of claim one-claim is a median; got an estimate of a mean",
+        ),
+        (
+            {"x": Estimate(1.0, 0.5, 2.0, "median")},
+            ValueError,
+            "without the numbers behind it",
+        ),
         ({"x": [0.7, np.nan, np.inf]}, ValueError, "no finite number for seed 1, 2"),
         (
             {"x": pd.Series([1.0, 2.0], index=[4, 4])},
@@ -409,7 +470,8 @@ def test_unknown_claim_gets_a_suggestion():
 
 
 def test_effects_of_one_claim_share_their_seeds(catalog):
-    catalog(changed(effects={"x": {"measures": "m"}, "y": {"measures": "m"}}))
+    effects = {"x": {"measures": "m"}, "y": {"measures": "m", "role": "also"}}
+    catalog(changed(effects=effects))
     with pytest.raises(ValueError, match="same seeds"):
         judge("one-claim", x=around(1), y=around(1, n=19))
 
@@ -443,17 +505,119 @@ def test_flips_agree_with_judging_each_resample(catalog):
     rng = np.random.default_rng(7)
     x, y = rng.normal(0.9, 1, 20), rng.normal(0, 1, 20)
     judgment = judge("one-claim", x=x, y=y)
-    picks = rng.integers(20, size=(1000, 20))
     turned = []
     for _ in range(400):
         rows = rng.integers(20, size=20)
         estimates = {
-            "x": claims._estimate(x[rows][None], "mean", picks),
-            "y": claims._estimate(y[rows][None], "median", picks),
+            "x": estimate(seeds(x[rows]), "mean"),
+            "y": estimate(seeds(y[rows]), "median"),
         }
-        turned.append(claims._verdict(claim, estimates)[0] != judgment.verdict)
+        turned.append(claims._verdict(claim, estimates) != judgment.verdict)
     assert 0.1 < judgment.flips < 0.9
     assert np.mean(turned) == pytest.approx(judgment.flips, abs=0.1)
+
+
+# --- designs -------------------------------------------------------------------------
+
+MEAN = {"x": {"measures": "m", "statistic": "mean"}}
+
+
+def by_split(values, first=0):
+    """Numbers of shape (splits, seeds), each split with seeds of its own."""
+    k, r = values.shape
+    index = pd.MultiIndex.from_arrays(
+        [np.repeat(np.arange(k), r) + first, np.arange(k * r) + first * r],
+        names=["split", "seed"],
+    )
+    return pd.Series(values.ravel(), index)
+
+
+def test_an_estimate_is_judged_as_it_is(catalog):
+    catalog(changed(effects=MEAN))
+    rng = np.random.default_rng(0)
+    given = estimate(by_split(rng.normal(1, 0.1, (10, 2))), comparisons=8)
+    judgment = judge("one-claim", x=given)
+    assert judgment.estimates["x"] is given
+    assert judgment.verdict == "holds"
+    assert judgment.seeds == 20
+    assert judgment.design == "10 splits × 2 seeds each"
+    assert "10 splits × 2 seeds each" in str(judgment)
+    kept = judgment.evidence()["effects"]["x"]
+    assert kept["design"] == "10 splits × 2 seeds each"
+    assert ends(Estimate(**kept)) == ends(given)
+    # the card does not call a wider interval one of 95%
+    html = DisplayFormatter().format(judgment)[0]["text/html"]
+    assert "99.4%" in html
+    assert "10 splits × 2 seeds each" in html
+
+
+def test_a_series_with_splits_is_judged_by_its_design(catalog):
+    catalog(changed(effects=MEAN))
+    values = by_split(np.random.default_rng(0).normal(1, 0.1, (10, 2)))
+    assert judge("one-claim", x=values).estimates["x"] == estimate(values)
+    # an index of splits alone, or of anything else, is one number for each
+    splits = around(0.9).rename_axis("split")
+    assert judge("one-claim", x=splits).design == "20 splits, one run on each"
+    assert judge("one-claim", x=around(0.9).rename_axis("run")).design == "20 seeds"
+
+
+def flips_of_a_loop(claim, values, statistic, verdict, draw, times=300):
+    """Judge one resample after the other."""
+    rng = np.random.default_rng(8)
+    turned = 0
+    for _ in range(times):
+        found = estimate(draw(rng, values), statistic)
+        turned += claims._verdict(claim, {"x": found}) != verdict
+    return turned / times
+
+
+def draw_splits(rng, values):
+    rows = values.to_numpy().reshape(8, 4)[rng.integers(8, size=8)]
+    return by_split(rows)
+
+
+def draw_both(rng, values):
+    array = values.to_numpy().reshape(8, 4)
+    rows, columns = rng.integers(8, size=8), rng.integers(4, size=4)
+    return pd.Series(array[rows][:, columns].ravel(), values.index)
+
+
+@pytest.mark.parametrize("draw", [draw_splits, draw_both])
+def test_flips_draw_what_was_drawn(catalog, draw):
+    path = catalog(changed(effects=MEAN))
+    claim = load_claims(path).claims["one-claim"]
+    rng = np.random.default_rng(2)
+    array = rng.normal(size=(8, 1)) + 0.1 * rng.normal(size=(8, 4))
+    values = by_split(array)
+    if draw is draw_both:
+        values.index = pd.MultiIndex.from_product(
+            [range(8), range(4)], names=["split", "seed"]
+        )
+    # one end on the border
+    values += 0.5 - estimate(values).low
+    judgment = judge("one-claim", x=values)
+    expected = flips_of_a_loop(claim, values, "mean", judgment.verdict, draw)
+    assert judgment.flips == pytest.approx(expected, abs=0.1)
+    assert 0.2 < judgment.flips < 0.8
+    # 32 independent runs would hardly turn
+    assert judgment.flips > judge("one-claim", x=values.to_numpy()).flips + 0.1
+
+
+def test_effects_on_the_same_runs_are_drawn_together_and_others_are_not(catalog):
+    effects = {name: MEAN["x"] for name in "xy"}
+    criterion = {"holds": "x > y - 0.001", "fails": "x < y - 1"}
+    catalog(changed(effects=effects, criterion=criterion))
+    values = np.random.default_rng(0).normal(size=(10, 2))
+    same = judge("one-claim", x=by_split(values), y=by_split(values))
+    assert (same.flips, same.seeds) == (0, 20)
+    # another table: splits of its own
+    other = judge("one-claim", x=by_split(values), y=by_split(values, first=10))
+    assert other.flips > 0.2
+    assert other.seeds == 40
+    assert other.design == "10 splits × 2 seeds each"
+    mixed = judge("one-claim", x=by_split(values), y=around(0))
+    assert mixed.design == "“x”: 10 splits × 2 seeds each; “y”: 20 seeds"
+    assert mixed.seeds == 40
 
 
 # --- what is shown and left behind ---------------------------------------------------
@@ -489,7 +653,7 @@ def test_a_notebook_shows_a_card_and_keeps_the_evidence(catalog):
     assert not {"script", "style", "b-thing"} & {tag for tag, _ in page.seen}
     assert "✓ Holds." in page.text
     assert "Some <b>thing</b> is above one half." in page.text
-    assert "Holds if x is wholly above 0.5." in page.text
+    assert "It holds if “x” is wholly above 0.5." in page.text
     assert "20 seeds" in page.text
     assert data["text/plain"].startswith("one-claim: holds (20 seeds)")
     # what the file of a notebook can hold
@@ -511,6 +675,35 @@ def test_the_card_says_what_differs_from_the_text(catalog):
     assert "disagrees with the text, which argues from “holds”" in text
     assert "rests on 20 seeds" in text
     assert "8 seeds" in text
+
+
+def test_the_verdict_by_an_earlier_criterion_is_told(catalog):
+    earlier = {"criterion": {"holds": "x.low > 0.9", "fails": "x.high < 0.1"}}
+    revisions = [REVISION, REVISION | earlier]
+    catalog(changed(registered=DAY, order="together", revisions=revisions))
+    judgment = judge("one-claim", x=around(0.8))
+    assert (judgment.verdict, judgment.earlier()) == ("holds", {1: "holds in part"})
+    told = "By the criterion before the revision of 21 November 2026: ◐ holds in part."
+    assert told in str(judgment)
+    # where both say the same there is nothing to tell
+    agreed = judge("one-claim", x=around(1.5))
+    assert agreed.earlier() == {1: "holds"}
+    assert "By the criterion" not in str(agreed)
+
+
+def test_a_claim_is_quoted_beside_its_mark(catalog):
+    catalog(changed(short="a half is passed"))
+    quoted = claims.kept(judge("one-claim", x=around(0.2)))
+    assert quoted == "[“a half is passed”\N{NO-BREAK SPACE}✗](#claim-one-claim)"
+    catalog(CONTENT)
+    quoted = claims.kept(judge("one-claim", x=around(0.9)))
+    assert quoted.startswith("[“Some <b>thing</b> is above one half”")
+
+
+def test_a_claim_may_be_registered_before_it_has_a_verdict(catalog):
+    catalog(changed(verdict=None))
+    assert load_claims().claims["one-claim"].verdict is None
+    assert "not argue from a verdict yet" in str(judge("one-claim", x=around(1)))
 
 
 @pytest.mark.parametrize(
@@ -552,8 +745,9 @@ def test_picture_shows_the_effects_that_share_a_scale(catalog):
     effects = {
         "first_thing": {"measures": "m", "scale": "ratio"},
         "second": {"measures": "m", "scale": "ratio"},
-        "other": {"measures": "m"},
+        "other": {"measures": "m", "role": "also"},
     }
+    effects["second"]["role"] = "also"
     criterion = {"holds": "first_thing.low > 0.5", "fails": "first_thing.high < 0.5"}
     content = load_claims(catalog(changed(effects=effects, criterion=criterion)))
     given = dict.fromkeys(effects, around(0.9))

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from nnperf_utils import plots
+from nnperf_utils.statistics import Estimate, estimate, summarize
 
 VARIANTS = ("sigmoid", "relu")
 
@@ -63,6 +64,74 @@ def texts(ax):
 
 def note(ax):
     return ax.get_title(loc="left").replace("\n", " ")
+
+
+# Estimates ----------------------------------------------------------------------------
+
+
+def seeds(center, n=20):
+    values = center + np.random.default_rng(0).normal(0, 0.1, n)
+    return pd.Series(values, pd.RangeIndex(n, name="seed"))
+
+
+def test_estimates_stand_one_below_the_other_with_their_numbers():
+    found = {"clear": estimate(seeds(1)), "open": estimate(seeds(0))}
+    ax = plots.estimates(found)
+    assert texts(ax)[::2] == ["clear", "open"]
+    one = found["clear"]
+    assert texts(ax)[1] == f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+    _, interval, point, _, other = ax.lines
+    np.testing.assert_allclose(interval.get_xdata(), [one.low, one.high])
+    assert point.get_xdata() == [one.value]
+    # filled or hollow, not by color alone
+    assert to_hex(point.get_markerfacecolor()) == plots.PALETTE[0].lower()
+    assert to_hex(other.get_markerfacecolor()) == "#ffffff"
+    assert note(ax) == (
+        "95% intervals 20 seeds on one split: covers other seeds; does not cover other "
+        "splits"
+    )
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
+
+
+def test_estimates_of_several_designs_say_which_is_which():
+    splits = seeds(0).rename_axis("split")
+    ax = plots.estimates({"a": estimate(seeds(0)), "b": estimate(splits)})
+    assert "a: 20 seeds on one split" in note(ax)
+    assert "b: 20 splits, one run on each" in note(ax)
+
+
+def test_estimates_of_a_summary_are_its_differences():
+    table = pd.concat(
+        seeds(center).rename("value").reset_index().assign(variant=name)
+        for name, center in (("none", 0), ("dropout", 1), ("L2", 0.5))
+    )
+    summary = summarize(table, higher_is_better=True)
+    ax = plots.estimates(summary)
+    assert texts(ax)[::2] == ["dropout", "L2"]  # the reference has no difference
+    assert "97.5% intervals: 95% over 2 comparisons together" in note(ax)
+    assert "does not cover other splits" in note(ax)
+
+
+def test_an_estimate_without_interval_is_a_hollow_point_and_says_why():
+    ax = plots.estimates({"few": estimate(seeds(1, n=2))}, reference=None)
+    assert texts(ax)[0] == "few" and "[" not in texts(ax)[1]
+    assert "no interval: 2 independent draws are too few" in note(ax)
+    assert len(ax.lines) == 2  # no reference
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ([1, 2], TypeError, "got list"),
+        ({"a": 1.0}, TypeError, "'a' is of type float"),
+        ({}, ValueError, "no rows"),
+        (pd.DataFrame({"value": [1.0]}), ValueError, "lacks the column 'low' and 'hig"),
+        ({"a": Estimate(np.nan, np.nan, np.nan)}, ValueError, "no finite value"),
+    ],
+)
+def test_what_is_no_estimate_is_named(given, error, said):
+    with pytest.raises(error, match=said):
+        plots.estimates(given)
 
 
 # Learning curves ----------------------------------------------------------------------

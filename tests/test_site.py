@@ -1,19 +1,12 @@
 """The built site in a real browser, with every other host out of reach."""
 
 import functools
-import os
-import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import site_checks as checks
-from playwright.sync_api import sync_playwright
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
-from pdf import find_browser
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
@@ -22,6 +15,8 @@ CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 GENERATED = {"genindex.html", "search.html", "py-modindex.html", "404.html"}
 KILOBYTE = 1024
 FIRST_PAGE, CHAPTER = 350 * KILOBYTE, 700 * KILOBYTE
+
+pytestmark = pytest.mark.site
 
 
 def pages() -> list[str]:
@@ -35,22 +30,6 @@ def told(page: str, faults) -> None:
     lines = [f"{page}: {fault}" for fault in faults]
     if lines:
         pytest.fail("\n".join(dict.fromkeys(lines)), pytrace=False)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    program = find_browser()
-    if program is None:
-        say = pytest.fail if os.environ.get("NNPERF_REQUIRE_BROWSER") else pytest.skip
-        say("no Chromium or Chrome found: the site is not looked at")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program,
-            # the browser itself must not reach out either
-            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture

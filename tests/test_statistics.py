@@ -14,7 +14,9 @@ from nnperf_utils.statistics import (
     estimate,
     higher_is_better,
     interval,
+    jackknife,
     power,
+    ratio,
     repetitions_needed,
     smallest_difference,
     summarize,
@@ -72,6 +74,7 @@ def test_statistics_do_without_tensorflow():
         ("test_mae", False),
         ("val_mean_squared_error", False),
         ("sparse_categorical_crossentropy", False),
+        ("val_cross_entropy", False),
         ("false_positives", False),
         ("accuracy", True),
         ("val_sparse_categorical_accuracy", True),
@@ -244,6 +247,48 @@ def test_too_few_draws_have_no_interval_and_say_why(values, statistic):
     assert np.isfinite(found.value)
     assert found.covers.startswith("no interval: ")
     assert f"it takes {6 if statistic == 'median' else 3}" in str(found)
+
+
+def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(1000):
+        below = pd.Series(rng.normal(4, 1, 20)).rename_axis("seed")
+        one = ratio(0.5 * below + rng.normal(1, 1, 20), below)  # truth: 3 / 4
+        found.append(one.low < 0.75 < one.high)
+    assert 0.93 < np.mean(found) < 0.97
+
+
+def test_a_ratio_is_that_of_the_means_and_follows_the_design():
+    index = pd.MultiIndex.from_arrays(
+        [np.repeat(range(5), 2), range(10)], names=["split", "seed"]
+    )
+    rng = np.random.default_rng(1)
+    above, below = (pd.Series(rng.uniform(1, 2, 10), index) for _ in range(2))
+    found = ratio(above.sample(frac=1, random_state=0), below)
+    assert found.value == pytest.approx(above.mean() / below.mean())
+    assert found.values.mean() == pytest.approx(found.value)
+    assert found.design == "5 splits × 2 seeds each"
+    # of what is in proportion, nothing is left to chance
+    exact = ratio(3 * below, below)
+    assert (exact.low, exact.high) == pytest.approx((3, 3))
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "said"),
+    [
+        ([1.0, 2.0], pd.Series([1.0, 2.0]), "numerator must be a pandas.Series"),
+        (pd.Series([1.0, 2.0, 3.0]), pd.Series([1.0, 2.0]), "same runs"),
+        (pd.Series([1.0, 2.0]), pd.Series([-1.0, 1.0]), "denominator is zero"),
+    ],
+)
+def test_what_has_no_ratio_is_named_in_one_sentence(above, below, said):
+    named = [
+        one.rename_axis("seed") if isinstance(one, pd.Series) else one
+        for one in (above, below)
+    ]
+    with pytest.raises((TypeError, ValueError), match=said):
+        ratio(*named)
 
 
 def test_an_interval_over_several_comparisons_is_wider_and_says_so():
@@ -665,3 +710,48 @@ def test_what_does_not_fit_is_named_in_one_sentence(scores, options, error, said
         summarize(scores, higher_is_better=True, **options)
     assert str(raised.value).endswith(".")
     assert "\n" not in str(raised.value)
+
+
+# --- the jackknife --------------------------------------------------------------------
+
+
+def test_jackknife_of_a_mean_gives_back_the_numbers():
+    values = on(noise(0), split=range(20))
+    found = jackknife(lambda splits: values[splits].mean(), values.index)
+    pd.testing.assert_series_equal(found, values.rename("value"))
+
+
+def test_jackknife_takes_the_bias_from_a_variance():
+    values = on(noise(1, n=7), seed=range(7))
+    found = jackknife(lambda seeds: values[seeds].var(ddof=0), values.index)
+    assert found.mean() == pytest.approx(values.var(ddof=1))
+
+
+def test_jackknife_counts_a_draw_that_plays_two_parts():
+    # One factor moves what is chosen on a split, the other what is scored on it.
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(300):
+        choosing, scoring = rng.normal(size=(2, 12))
+        scored = choosing[:, None] + scoring[None]
+
+        def on_others(used, scored=scored):
+            part = scored[np.ix_(used, used)]
+            return part[~np.eye(len(used), dtype=bool)].mean()
+
+        found = estimate(jackknife(on_others, pd.RangeIndex(12, name="split")))
+        covered += found.low < 0 < found.high
+    assert 0.92 < covered / 300 < 0.98
+
+
+@pytest.mark.parametrize(
+    ("draws", "error", "message"),
+    [
+        ([0, 1, 2], TypeError, "draws must be a pandas.Index; got list"),
+        (pd.RangeIndex(3), ValueError, "name of draws is None"),
+        (pd.RangeIndex(1, name="seed"), ValueError, "draws has 1 draw"),
+    ],
+)
+def test_jackknife_refuses(draws, error, message):
+    with pytest.raises(error, match=message):
+        jackknife(lambda _: pytest.fail("was called"), draws)

@@ -531,7 +531,7 @@ class Runs:
         """Call `function` on each stack and sort its outputs by replica."""
         outputs: dict[int, Any] = {}
         for result in self._results:
-            compiled = training.program_of(result.group, result.plan)
+            compiled = training.program_of(result.group, result.plan, train=False)
             count = len(result.group.cells)
             for start in range(0, count, result.plan.replicas):
                 stack = list(range(start, start + result.plan.replicas))

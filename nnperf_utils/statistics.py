@@ -25,6 +25,7 @@ __all__ = [
     "higher_is_better",
     "interval",
     "intervals",
+    "jackknife",
     "power",
     "ratio",
     "repetitions_needed",
@@ -41,7 +42,8 @@ _BOOTSTRAP_FROM = 10  # draws; with fewer, a mean gets Student's interval
 
 # Words in the names of Keras's losses and metrics that tell the direction.
 _LOWER = (
-    *("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence"),
+    *("loss", "error", "mse", "mae", "mape", "msle", "divergence"),
+    *("crossentropy", "cross_entropy"),
     *("hinge", "poisson", "log_cosh", "false_"),
 )
 _HIGHER = (
@@ -365,6 +367,49 @@ def estimate(
         design.words,
         covers,
     )
+
+
+def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Series:
+    """Take a statistic of all draws together apart, into a number for each draw.
+
+    For what is no mean of the draws' own numbers, such as a share of a variance, or a
+    score for which each split is used twice. :func:`estimate` takes the numbers.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes some of the draws and returns a number.
+    draws : pandas.Index
+        Two or more; its name, ``split`` or ``seed``, says what was drawn.
+
+    Returns
+    -------
+    pandas.Series
+        Pseudo-values [1]_: of *n* draws, *n* times the statistic of all less *n* - 1
+        times that of all but one. Their mean is the statistic, less most of the bias
+        that it has with few draws.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `draws` is no such index, or has fewer than two.
+
+    References
+    ----------
+    .. [1] R. G. Miller (1974). The jackknife: a review. Biometrika 61(1), 1-15.
+    """
+    if not isinstance(draws, pd.Index):
+        raise TypeError(f"draws must be a pandas.Index; got {type(draws).__name__}.")
+    if draws.name not in ("split", "seed"):
+        raise ValueError(
+            f"the name of draws is {draws.name!r}; expected 'split' or 'seed'."
+        )
+    n = len(draws)
+    if n < 2:
+        raise ValueError(f"draws has {_count(n, 'draw')}; leaving one out takes two.")
+    whole = statistic(draws)
+    values = [n * whole - (n - 1) * statistic(draws.delete(i)) for i in range(n)]
+    return pd.Series(values, draws, name="value")
 
 
 def ratio(

@@ -81,7 +81,7 @@ def surroundings() -> dict[str, str | None]:
 
 def course_files() -> dict[str, str]:
     """Return the digest of every file that a notebook may use."""
-    folders = (ROOT / name for name in ("nnperf_utils", "data", "claims"))
+    folders = (ROOT / name for name in ("nnperf_utils", "data", "claims", "labs"))
     found = [path for folder in folders for path in folder.rglob("*")]
     return {
         path.relative_to(ROOT).as_posix(): digest
@@ -216,7 +216,10 @@ def _run(stale: list[Path]) -> int:
     work.mkdir(parents=True)
     profile = EXECUTED / "ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
-    extension = {"InteractiveShellApp": {"extensions": ["kernel_record"]}}
+    extensions = ["kernel_record"]
+    if os.environ.get(SEEDS):
+        extensions.append("nnperf_utils.seeds")
+    extension = {"InteractiveShellApp": {"extensions": extensions}}
     (profile / "ipython_config.json").write_text(json.dumps(extension), "utf-8")
     # as it is now: what changes while a notebook runs makes it run again
     state = {"files": course_files(), "surroundings": surroundings(), "code": {}}

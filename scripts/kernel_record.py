@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "nnperf_utils"
-FOLDERS = tuple(f"{ROOT / name}{os.sep}" for name in (PACKAGE, "data", "claims"))
+FOLDERS = tuple(
+    f"{ROOT / name}{os.sep}" for name in (PACKAGE, "data", "claims", "labs")
+)
 
 opened: set[str] = set()
 

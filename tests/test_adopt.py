@@ -35,7 +35,7 @@ def git(root: Path, *command: str) -> str:
 def course(tmp_path):
     """Copy what adopting touches into a repository of its own."""
     root = tmp_path / "course"
-    for name in ("chapters", "nnperf_utils", "data", "claims"):
+    for name in ("chapters", "nnperf_utils", "data", "claims", "labs"):
         hidden = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, root / name, ignore=hidden)
     for name in ("_config.yml", "README.md", "pyproject.toml"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from nnperf_utils import datasets, replicate, seeds
 from nnperf_utils.engine.work import example_order
@@ -48,9 +49,41 @@ def test_starts_orders_and_masks_shift_and_keep_their_labels(monkeypatch):
     np.testing.assert_array_equal(shifted["value"], plain["value"])
 
 
-def test_simulations_shift(monkeypatch):
+CELL = """
+import keras, numpy as np
+from sklearn.utils import check_random_state
+class RandomSearch:
+    def __init__(self, seed=None): self.seed = seed
+def state(random_state): return check_random_state(random_state).randint(10**6)
+one = np.random.default_rng(1).random()
+several = np.random.default_rng([3, 1]).random()
+unseeded = np.random.default_rng().random()
+legacy = state(random_state=1)
+tuner = RandomSearch(seed=1).seed
+keras.utils.set_random_seed(1)
+after = np.random.uniform()
+"""
+
+
+def test_what_a_cell_draws_itself_shifts(monkeypatch):
+    shell = InteractiveShell()
     monkeypatch.setenv(seeds.VARIABLE, "7")
-    assert seeds.generator(1).random() == np.random.default_rng(8).random()
+    shell.run_line_magic("load_ext", "nnperf_utils.seeds")
+    shell.run_cell(CELL).raise_error()
+    found = shell.user_ns
+    assert found["one"] == np.random.default_rng(8).random()
+    assert found["several"] == np.random.default_rng([3, 8]).random()
+    assert found["legacy"] == np.random.RandomState(8).randint(10**6)
+    assert found["tuner"] == 8
+    assert found["after"] == np.random.RandomState(8).uniform()
+
+
+def test_without_a_shift_cells_are_left_alone(monkeypatch):
+    monkeypatch.delenv(seeds.VARIABLE, raising=False)
+    shell = InteractiveShell()
+    before = list(shell.ast_transformers)
+    seeds.load_ipython_extension(shell)
+    assert shell.ast_transformers == before
 
 
 def test_what_is_no_number_is_named(monkeypatch):

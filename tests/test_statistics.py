@@ -14,6 +14,7 @@ from nnperf_utils.statistics import (
     estimate,
     higher_is_better,
     interval,
+    jackknife,
     power,
     ratio,
     repetitions_needed,
@@ -73,6 +74,7 @@ def test_statistics_do_without_tensorflow():
         ("test_mae", False),
         ("val_mean_squared_error", False),
         ("sparse_categorical_crossentropy", False),
+        ("val_cross_entropy", False),
         ("false_positives", False),
         ("accuracy", True),
         ("val_sparse_categorical_accuracy", True),
@@ -708,3 +710,48 @@ def test_what_does_not_fit_is_named_in_one_sentence(scores, options, error, said
         summarize(scores, higher_is_better=True, **options)
     assert str(raised.value).endswith(".")
     assert "\n" not in str(raised.value)
+
+
+# --- the jackknife --------------------------------------------------------------------
+
+
+def test_jackknife_of_a_mean_gives_back_the_numbers():
+    values = on(noise(0), split=range(20))
+    found = jackknife(lambda splits: values[splits].mean(), values.index)
+    pd.testing.assert_series_equal(found, values.rename("value"))
+
+
+def test_jackknife_takes_the_bias_from_a_variance():
+    values = on(noise(1, n=7), seed=range(7))
+    found = jackknife(lambda seeds: values[seeds].var(ddof=0), values.index)
+    assert found.mean() == pytest.approx(values.var(ddof=1))
+
+
+def test_jackknife_counts_a_draw_that_plays_two_parts():
+    # One factor moves what is chosen on a split, the other what is scored on it.
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(300):
+        choosing, scoring = rng.normal(size=(2, 12))
+        scored = choosing[:, None] + scoring[None]
+
+        def on_others(used, scored=scored):
+            part = scored[np.ix_(used, used)]
+            return part[~np.eye(len(used), dtype=bool)].mean()
+
+        found = estimate(jackknife(on_others, pd.RangeIndex(12, name="split")))
+        covered += found.low < 0 < found.high
+    assert 0.92 < covered / 300 < 0.98
+
+
+@pytest.mark.parametrize(
+    ("draws", "error", "message"),
+    [
+        ([0, 1, 2], TypeError, "draws must be a pandas.Index; got list"),
+        (pd.RangeIndex(3), ValueError, "name of draws is None"),
+        (pd.RangeIndex(1, name="seed"), ValueError, "draws has 1 draw"),
+    ],
+)
+def test_jackknife_refuses(draws, error, message):
+    with pytest.raises(error, match=message):
+        jackknife(lambda _: pytest.fail("was called"), draws)

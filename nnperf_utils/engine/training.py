@@ -161,10 +161,11 @@ def _tensor(a: Any) -> Any:
 _programs: dict[Any, Program] = {}
 
 
-def program_of(group: Group, plan: Plan) -> Program:
+def program_of(group: Group, plan: Plan, *, train: bool = True) -> Program:
     """Find or make the program of a group, and complete the group's state for it.
 
-    The latest few are kept, for later calls.
+    The latest few are kept, for later calls. One that is to score trained networks
+    alone need not be ready to `train`.
     """
     key = (group.key, plan, group.task.form)
     with LOCK:
@@ -189,7 +190,7 @@ def program_of(group: Group, plan: Plan) -> Program:
     for fresh in found.fresh_optimizer[len(own) :]:
         # A slot that the optimizer makes only when it sees the weights.
         own.append(np.repeat(fresh[None], len(group.cells), axis=0))
-    if is_new:
+    if is_new and train:
         state = tree.map_structure(
             lambda a: tf.zeros((plan.replicas, *a.shape[1:]), a.dtype), group.state
         )

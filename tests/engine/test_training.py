@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras import layers, optimizers, regularizers
 
 from nnperf_utils import instruments
-from nnperf_utils.engine import plan, starts, training
+from nnperf_utils.engine import plan, program, starts, training
 from nnperf_utils.replicas import Cell, example_order, replicate, train
 
 _random = np.random.default_rng(1)

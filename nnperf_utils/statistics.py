@@ -27,7 +27,6 @@ __all__ = [
     "intervals",
     "jackknife",
     "power",
-    "ratio",
     "repetitions_needed",
     "smallest_difference",
     "summarize",
@@ -410,64 +409,6 @@ def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Ser
     whole = statistic(draws)
     values = [n * whole - (n - 1) * statistic(draws.delete(i)) for i in range(n)]
     return pd.Series(values, draws, name="value")
-
-
-def ratio(
-    numerator: pd.Series,
-    denominator: pd.Series,
-    *,
-    confidence_level: float = 0.95,
-    comparisons: int = 1,
-) -> Estimate:
-    """Estimate the ratio of two means that were measured on the same runs.
-
-    Parameters
-    ----------
-    numerator, denominator : pandas.Series
-        Numbers with the same index, as in :func:`estimate`; the denominator's mean is
-        not zero.
-    confidence_level, comparisons
-        As in :func:`estimate`.
-
-    Returns
-    -------
-    Estimate
-        Its values have the ratio as their mean.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As :func:`estimate`, or if the two are not of the same runs.
-
-    Notes
-    -----
-    The ratio R is linearized as in the sampling of surveys [1]_: R + (y - R x) / mean
-    of x has the mean R, and the variance of the ratio of means to first order. That is
-    too narrow where the denominator's own mean is known to no better than a fifth.
-
-    References
-    ----------
-    .. [1] W. G. Cochran (1977). Sampling Techniques, third edition, chapter 6. Wiley.
-    """
-    for name, values in (("numerator", numerator), ("denominator", denominator)):
-        if not isinstance(values, pd.Series):
-            raise TypeError(
-                f"{name} must be a pandas.Series; got {type(values).__name__}."
-            )
-    numerator, denominator = numerator.sort_index(), denominator.sort_index()
-    if not numerator.index.equals(denominator.index):
-        raise ValueError(
-            "numerator and denominator must be of the same runs; their indexes differ."
-        )
-    above, below = (estimate(values).value for values in (numerator, denominator))
-    if not below:
-        raise ValueError("the mean of denominator is zero, so there is no ratio.")
-    own = above / below
-    return estimate(
-        own + (numerator - own * denominator) / below,
-        confidence_level=confidence_level,
-        comparisons=comparisons,
-    )
 
 
 def _array(design: Design, values: pd.Series) -> np.ndarray:

@@ -16,7 +16,6 @@ from nnperf_utils.statistics import (
     interval,
     jackknife,
     power,
-    ratio,
     repetitions_needed,
     smallest_difference,
     summarize,
@@ -247,48 +246,6 @@ def test_too_few_draws_have_no_interval_and_say_why(values, statistic):
     assert np.isfinite(found.value)
     assert found.covers.startswith("no interval: ")
     assert f"it takes {6 if statistic == 'median' else 3}" in str(found)
-
-
-def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    found = []
-    for _ in range(1000):
-        below = pd.Series(rng.normal(4, 1, 20)).rename_axis("seed")
-        one = ratio(0.5 * below + rng.normal(1, 1, 20), below)  # truth: 3 / 4
-        found.append(one.low < 0.75 < one.high)
-    assert 0.93 < np.mean(found) < 0.97
-
-
-def test_a_ratio_is_that_of_the_means_and_follows_the_design():
-    index = pd.MultiIndex.from_arrays(
-        [np.repeat(range(5), 2), range(10)], names=["split", "seed"]
-    )
-    rng = np.random.default_rng(1)
-    above, below = (pd.Series(rng.uniform(1, 2, 10), index) for _ in range(2))
-    found = ratio(above.sample(frac=1, random_state=0), below)
-    assert found.value == pytest.approx(above.mean() / below.mean())
-    assert found.values.mean() == pytest.approx(found.value)
-    assert found.design == "5 splits × 2 seeds each"
-    # of what is in proportion, nothing is left to chance
-    exact = ratio(3 * below, below)
-    assert (exact.low, exact.high) == pytest.approx((3, 3))
-
-
-@pytest.mark.parametrize(
-    ("above", "below", "said"),
-    [
-        ([1.0, 2.0], pd.Series([1.0, 2.0]), "numerator must be a pandas.Series"),
-        (pd.Series([1.0, 2.0, 3.0]), pd.Series([1.0, 2.0]), "same runs"),
-        (pd.Series([1.0, 2.0]), pd.Series([-1.0, 1.0]), "denominator is zero"),
-    ],
-)
-def test_what_has_no_ratio_is_named_in_one_sentence(above, below, said):
-    named = [
-        one.rename_axis("seed") if isinstance(one, pd.Series) else one
-        for one in (above, below)
-    ]
-    with pytest.raises((TypeError, ValueError), match=said):
-        ratio(*named)
 
 
 def test_an_interval_over_several_comparisons_is_wider_and_says_so():

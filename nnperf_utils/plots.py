@@ -38,8 +38,10 @@ __all__ = [
     "activation_histograms",
     "decision_boundary",
     "estimates",
+    "example_images",
     "final_scores",
     "gradient_norm_by_layer",
+    "layer_passes",
     "learning_curves",
     "readings_by_layer",
     "update_ratios",
@@ -1010,6 +1012,124 @@ def decision_boundary(
         columnspacing=1,
     )
     return ax
+
+
+def example_images(
+    x: np.ndarray, y: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Show the first image of each class in a row.
+
+    Parameters
+    ----------
+    x : array of shape (examples, height, width[, 1]) or (examples, side²)
+        Gray images; flat rows are taken to be square.
+    y : array of shape (examples,)
+        Their classes, whole numbers from 0.
+    names : sequence of str
+        Name of each class.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `x` holds no gray images, or a class has no example.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    side = round(np.sqrt(x.shape[-1]))
+    if x.ndim == 2 and side**2 == x.shape[1]:
+        x = x.reshape(-1, side, side)
+    elif x.ndim == 4 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if x.ndim != 3:
+        raise ValueError(
+            "x must hold gray images, (examples, height, width[, 1]) or "
+            f"(examples, side²); got the shape {x.shape}."
+        )
+    for label, name in enumerate(names):
+        if not np.any(y == label):
+            raise ValueError(f"y has no example of class {label}, {name}.")
+    ax = ax or plt.subplots(figsize=(5.6, 1.5))[1]
+    width = x.shape[2]
+    strip = np.hstack([x[y == label][0] for label in range(len(names))])
+    ax.imshow(strip, cmap="gray_r")
+    for border in range(1, len(names)):
+        ax.axvline(border * width - 0.5, color="white", linewidth=2)
+    ax.set_xticks(
+        width * np.arange(len(names)) + (width - 1) / 2,
+        names,
+        rotation=35,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize="small",
+    )
+    ax.tick_params(axis="x", length=0, pad=2)
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def layer_passes(*, ax: Axes | None = None) -> Axes:
+    """Draw one layer: forward on top, back below, and the product that both make.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    rows = (
+        ("forward: the signal", 4.2, "-|>", PALETTE[0], _FORWARD),
+        ("back: the gradient", 2.4, "<|-", PALETTE[1], _BACK),
+    )
+    for name, height, style, color, parts in rows:
+        ax.text(-0.7, height + 0.75, name, color=_text_color(color), va="center")
+        for place, part in enumerate(parts):
+            in_box = place % 2 == 1  # what is done; between the boxes, what there is
+            box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
+            ax.text(
+                2 * place,
+                height,
+                part,
+                ha="center",
+                va="center",
+                bbox=box if in_box else None,
+            )
+            if place:
+                ends = ((2 * place - 1.35, height), (2 * place - 0.65, height))
+                arrow = {"arrowstyle": style, "color": color, "lw": 1.5}
+                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
+    ax.text(
+        4,
+        0.6,
+        r"gradient of the weights $W_l$:  "
+        r"$\dfrac{\partial L}{\partial z_l}\;\times\;h_{l-1}$",
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": _INK, "lw": 2},
+    )
+    ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
+    ax.axis("off")
+    return ax
+
+
+_FORWARD = ("$h_{l-1}$", r"$W_l\,h$", "$z_l$", r"$\varphi(z)$", "$h_l$")
+_BACK = (
+    r"$\dfrac{\partial L}{\partial h_{l-1}}$",
+    r"$W_l^\top g$",
+    r"$\dfrac{\partial L}{\partial z_l}$",
+    r"$\times\,\varphi'(z)$",
+    r"$\dfrac{\partial L}{\partial h_l}$",
+)
 
 
 use_style()

@@ -477,6 +477,43 @@ def test_bad_input_is_answered_by_one_clear_sentence(draw, error, says):
     assert "\n" not in str(caught.value)
 
 
+# --- pictures of what a chapter is about ---------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 16)])
+def test_example_images_are_the_first_of_each_class(shape):
+    x = np.stack([np.full(shape[1:], 0.2), np.full(shape[1:], 0.9)])
+    ax = plots.example_images(x[[1, 0, 0]], [1, 0, 0], ["dark", "light"])
+    strip = ax.images[0].get_array()
+    assert strip.shape == (4, 8)
+    assert np.allclose(strip[:, :4], 0.2) and np.allclose(strip[:, 4:], 0.9)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dark", "light"]
+
+
+def test_example_images_says_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"gray images.*got the shape \(2, 5\)"):
+        plots.example_images(np.zeros((2, 5)), [0, 1], ["a", "b"])
+    with pytest.raises(ValueError, match="no example of class 1, b"):
+        plots.example_images(np.zeros((2, 4)), [0, 0], ["a", "b"])
+
+
+def test_layer_passes_draws_forward_above_back_above_their_product():
+    ax = plots.layer_passes()
+    ax.figure.canvas.draw()
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    forward, back = (
+        height for text, height in heights.items() if text.startswith(("for", "back"))
+    )
+    product = next(h for t, h in heights.items() if t.startswith("gradient of the"))
+    assert forward > back > product
+    boxes = [text.get_bbox_patch() for text in ax.texts]
+    drawn = [box.get_window_extent() for box in boxes if box]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert not any(
+        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
+    )
+
+
 def test_importing_plots_does_not_import_tensorflow_or_keras():
     code = (
         "import sys, nnperf_utils.plots\n"

@@ -15,19 +15,42 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
+# Each of these runs alone in this clone; a second one waits until the first has ended.
+ALONE := book test lint format bench pdf adopt colab chapter register replicate upgrade \
+  clean distclean setup
+
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint format bench serve pdf adopt register colab upgrade clean distclean
+.PHONY: help serve $(ALONE)
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+serve: book  ## show the site at http://127.0.0.1:8000 and rebuild it on change
+	@$(PY) scripts/serve.py
+
+ifndef NNPERF_ALONE
+
+$(ALONE):
+	@$(or $(wildcard $(PY)),$(PYTHON)) scripts/alone.py "make $@" $(MAKE) --no-print-directory $@
+
+else  # alone.py has called make again
 
 book: setup  ## build the site: _build/html/index.html
 	@$(PY) scripts/execute.py
 	@$(PY) scripts/once.py site $(PY) scripts/build.py
 
-test: book  ## run all tests; nothing runs twice on the same state (AGAIN=1 does)
+# a chapter's tests need no site: what looks at its page is left to `make test`
+test: $(if $(CHAPTER),setup,book)  ## run all tests, or one chapter's: make test CHAPTER=07
+ifdef CHAPTER
+	@$(PY) scripts/execute.py "$(CHAPTER)"
+	@$(PY) -m pytest --chapter="$(CHAPTER)"
+else
 	@$(PY) scripts/once.py lint $(MAKE) --no-print-directory lint
 	@$(PY) scripts/once.py tests $(PY) -m pytest -n logical --dist=worksteal
+endif
+
+chapter: setup  ## lay the files of a new chapter: make chapter NAME=21_topic
+	@$(PY) scripts/lay_chapter.py "$(NAME)"
 
 lint: setup  ## check style, and that no notebook carries outputs
 	@$(PY) -m ruff check
@@ -42,9 +65,7 @@ format: setup  ## put code in its form and strip the notebooks' outputs
 bench: setup  ## time the engine against what a reader would use instead
 	@$(UV) sync $(SYNC) --group bench
 	@$(PY) benchmarks/engine.py $(BENCH)
-
-serve: book  ## show the site at http://127.0.0.1:8000 and rebuild it on change
-	@$(PY) scripts/serve.py
+	@$(PY) benchmarks/design.py
 
 pdf: book  ## print the whole course: _build/course.pdf
 	@$(PY) scripts/pdf.py
@@ -57,6 +78,9 @@ register: setup  ## register a new or revised claim: make register CLAIM=its-id
 
 colab: setup  ## run every chapter alone, with nothing but the package (minutes)
 	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone
+
+replicate: setup book  ## run all chapters with everything drawn anew: SEEDS=1000 [DATA=diabetes]
+	@$(PY) scripts/replicate.py $(SEEDS) $(if $(DATA),--data $(DATA))
 
 upgrade: setup  ## lock the newest releases of all dependencies and install them
 	@$(UV) lock --upgrade
@@ -71,6 +95,7 @@ distclean: clean  ## remove what is installed, too
 	rm -rf .venv
 
 setup: .venv/.done  ## install everything into .venv
+	@:
 
 .venv/.done: uv.lock pyproject.toml scripts/uv.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
@@ -81,3 +106,5 @@ setup: .venv/.done  ## install everything into .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 	@$(UV) sync $(SYNC)
 	@touch $@
+
+endif

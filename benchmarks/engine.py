@@ -109,22 +109,23 @@ def prepared(workload: Workload) -> tuple[Any, Callable]:
 
 def measure_replicate(workload: Workload, seeds: int) -> dict[str, float]:
     from nnperf_utils import replicas
+    from nnperf_utils.engine import training
 
     data, build = prepared(workload)
-    training = 0.0
-    run_stacks = replicas._run_stacks
+    steady = 0.0
+    run_stacks = training._run_stacks
 
     def timed(*arguments):
-        nonlocal training
+        nonlocal steady
         start = time.perf_counter()
         result = run_stacks(*arguments)
-        training += time.perf_counter() - start
+        steady += time.perf_counter() - start
         return result
 
-    replicas._run_stacks = timed
+    training._run_stacks = timed
     found = {}
     for name in ("cold", "again"):
-        training, start = 0.0, time.perf_counter()
+        steady, start = 0.0, time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             replicas.replicate(
@@ -138,7 +139,7 @@ def measure_replicate(workload: Workload, seeds: int) -> dict[str, float]:
         found[name] = time.perf_counter() - start
     # Such as that the network had to be trained one replica after the other.
     said = [str(warning.message) for warning in caught]
-    return found | {"steady": training, "warnings": said}
+    return found | {"steady": steady, "warnings": said}
 
 
 def fit_once(workload: Workload, seed: int, prepare: tuple | None = None) -> None:

@@ -103,7 +103,7 @@ class Catalog:
 def claims_folder() -> Path:
     """Return where the claims are: in an installed package, or above a clone's."""
     here = Path(__file__).resolve().parent
-    installed = here / "claims"
+    installed = here / "data" / "claims"
     return installed if installed.is_dir() else here.parent / "claims"
 
 

@@ -147,7 +147,8 @@ def draws_at_random(model: keras.Model) -> bool:
 def _draws(layer: keras.Layer) -> bool:
     """Tell whether a layer is meant to draw at random in training."""
     if isinstance(layer, _RANDOM_LAYERS):
-        return True
+        # one at rate zero is there to share a graph with its likes at other rates
+        return bool(getattr(layer, "rate", 0) or getattr(layer, "stddev", 0))
     return any(
         bool(getattr(layer, name, 0) or 0) for name in ("dropout", "recurrent_dropout")
     )

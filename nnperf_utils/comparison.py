@@ -8,6 +8,7 @@ experiment did what it says is looked at by :mod:`nnperf_utils.checks`.
 """
 
 import copy
+import html
 import inspect
 import itertools
 import warnings
@@ -34,6 +35,7 @@ __all__ = ["Comparison", "compare"]
 
 _CLIPPING_UPDATES = 500
 _PROBE_EXAMPLES = 64
+_MEASURED = ("epoch", "layer", "metric", "value", "stopped_epoch", "best_epoch")
 _RUN = ["split", "seed"]  # what tells the runs of one arm on one table apart
 
 Point = dict[str, Any]
@@ -66,7 +68,8 @@ def compare(
     Parameters
     ----------
     variants : mapping of str to callable
-        One or more. Each function returns a compiled Keras model; the first variant is
+        Two or more; one is enough with a grid of which nothing is chosen, or on several
+        tables. Each function returns a compiled Keras model; the first variant is
         the one that the others are compared with. A function with a parameter ``data``
         gets the data set that its network is for (of splits, the first).
     data : Dataset, sequence of Dataset, or mapping of str to either
@@ -151,8 +154,9 @@ def compare(
     ...     result.difference("dropout", "none", data="diabetes", rate=0.5)
     ... )  # doctest: +SKIP
     """
-    variants = _checked_variants(variants, 1 if grid and not choose else 2)
     tables = design.tables_of(data)
+    is_enough = (grid and not choose) or len(tables) > 1
+    variants = _checked_variants(variants, 1 if is_enough else 2)
     dealt = design.seeds_by_split(tables, seeds, crossed)
     grid = _checked_grid(grid, learning_rates)
     for name, value in (("choose", choose), ("follow_test", follow_test)):
@@ -568,7 +572,7 @@ class Comparison:
     def difference(
         self,
         variant: str,
-        reference: str,
+        reference: str | pd.Series,
         metric: str | None = None,
         *,
         statistic: str = "mean",
@@ -581,7 +585,11 @@ class Comparison:
 
         Parameters
         ----------
-        variant, reference : str
+        variant : str
+        reference : str or pandas.Series
+            Another variant, on the same table and with the same numbers; or any other
+            runs as :meth:`by_run` returns them: of another dose, on another table, or
+            as early stopping keeps them.
         metric, data, **point
             As in :meth:`by_run`.
         statistic, confidence_level, comparisons
@@ -591,15 +599,23 @@ class Comparison:
         -------
         Estimate
         """
-        one, other = (
-            self.by_run(name, metric, data=data, **point)
-            for name in (variant, reference)
-        )
+        one = self.by_run(variant, metric, data=data, **point)
+        if isinstance(reference, pd.Series):
+            other, named = reference, "the runs given as reference"
+        else:
+            other = self.by_run(reference, metric, data=data, **point)
+            named = repr(reference)
+        if list(one.index.names) != list(other.index.names):
+            raise ValueError(
+                f"the runs of {variant!r} are told apart by "
+                f"{' and '.join(map(str, one.index.names))}, but {named} by "
+                f"{' and '.join(map(str, other.index.names))}."
+            )
         paired = (one - other).dropna()
         if paired.empty:
             raise ValueError(
-                f"variants {variant!r} and {reference!r} have no run in common, so "
-                "they cannot be paired."
+                f"variants {variant!r} and {named} have no run in common, so they "
+                "cannot be paired."
             )
         return statistics.estimate(
             _without_single_level(paired),
@@ -643,7 +659,9 @@ class Comparison:
         if higher_is_better is None:
             higher_is_better = self._better(metric)
         scores = self.scores(metric)
-        knobs = [k for k in self._label_names if k not in ("data", "variant", *_RUN)]
+        # where a dose was chosen, the variant's name tells, and a column has the dose
+        knobs = () if self._chosen else self._label_names
+        knobs = [k for k in knobs if k not in ("data", "variant", *_RUN)]
         scores["variant"] = [
             _arm(row["variant"], {k: row[k] for k in knobs})
             for row in scores.to_dict("records")
@@ -747,6 +765,33 @@ class Comparison:
         result._kept = self.stopped(monitor, patience=patience, **options)
         return result
 
+    def joined(self, other: "Comparison") -> "Comparison":
+        """Return the comparison of this one's variants and another one's.
+
+        For variants that were trained apart on the same data, with the same seeds.
+
+        Parameters
+        ----------
+        other : Comparison
+            Of other variants.
+
+        Returns
+        -------
+        Comparison
+            Its metric and its reference are this one's. Neither what was chosen nor
+            what early stopping kept comes along: choose and stop afterwards.
+        """
+        twice = [name for name in other._members if name in self._members]
+        if twice:
+            raise ValueError(f"both comparisons have a variant {twice[0]!r}.")
+        result = Comparison(
+            {**self._members, **other._members},
+            metric=self.metric,
+            higher_is_better=self.higher_is_better,
+        )
+        result.checks = pd.concat([self.checks, other.checks], ignore_index=True)
+        return result
+
     def choose(self, metric: str | None = None) -> "Comparison":
         """Return the comparison of each variant's best arm, of a grid that was kept.
 
@@ -819,11 +864,15 @@ class Comparison:
 
     def __repr__(self) -> str:
         """Summary as text."""
+        if self._is_one_arm():
+            return f"<Comparison: {self.variants[0]!r} alone; see scores()>"
         table = self.summary()
         return f"{self._caption(table)}\n{table.to_string()}"
 
     def _repr_html_(self) -> str:
         """Summary as a notebook shows it."""
+        if self._is_one_arm():
+            return f"<p>{html.escape(repr(self))}</p>"
         table = self.summary()
         return f"{table._repr_html_()}<p>{self._caption(table)}</p>"
 
@@ -853,6 +902,12 @@ class Comparison:
     def _label_names(self) -> list[str]:
         known = ("epoch", "metric", "value")
         return [name for name in self.history if name not in known]
+
+    def _is_one_arm(self) -> bool:
+        """Tell whether there is one variant without a grid: nothing to compare."""
+        runs = ("data", *_RUN)
+        arms = self.scores()[[n for n in self._label_names if n not in runs]]
+        return len(arms.drop_duplicates()) == 1
 
     def _better(self, metric: str | None) -> bool:
         """Tell whether more of a metric is better."""
@@ -894,7 +949,13 @@ class Comparison:
             else:
                 seen.add(id(runs))
             frames.append(frame)
-        return self._of_chosen(pd.concat(frames, ignore_index=True))
+        # the labels of all of them before what was measured
+        labels = dict.fromkeys(k for f in frames for k in f if k not in _MEASURED)
+        runs = [name for name in labels if name == "seed"]
+        order = [name for name in labels if name != "seed"] + runs
+        measured = [name for name in frames[0] if name in _MEASURED]
+        frame = pd.concat(frames, ignore_index=True)[[*order, *measured]]
+        return self._of_chosen(frame)
 
     def _note(self, check: str, outcomes: Mapping[str, checks.Outcome]) -> None:
         """Enter the outcomes of a check, in place of earlier ones; warn of failures."""
@@ -1222,7 +1283,7 @@ def _checked_entries(entries: Any, what: str, least: int = 2) -> None:
     if len(entries) < least:
         raise ValueError(
             f"{what} has {len(entries)} entries; a comparison takes two or more, or "
-            "one and a grid with choose=False."
+            "one on several tables or with a grid and choose=False."
         )
     for name in entries:
         if not isinstance(name, str) or not name.strip():

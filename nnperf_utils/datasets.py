@@ -26,6 +26,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from nnperf_utils.seeds import shifted
+
 __all__ = [
     "Dataset",
     "load_auto_mpg",
@@ -493,7 +495,7 @@ def _split(
 ) -> Rows:
     """Return the row numbers of the three parts."""
     validation_size, test_size = _split_sizes(n, validation, test)
-    seed = _check_seed(seed)
+    seed = shifted(_check_seed(seed))
     rows = np.arange(n)
     if not _check_flag("shuffle", shuffle):
         ends = [n - validation_size - test_size, n - test_size]
@@ -838,7 +840,7 @@ def load_fashion_mnist(
     x, y = _images(arrays["x_train"], flatten), arrays["y_train"].astype(np.int64)
     x_test, y_test = _images(arrays["x_test"], flatten), arrays["y_test"]
     size = round(_check_fraction("validation", validation) * len(x))
-    seed = _check_seed(seed)
+    seed = shifted(_check_seed(seed))
     try:
         train_rows, validation_rows = _holdout(np.arange(len(x)), size, seed, y)
     except ValueError:
@@ -1044,7 +1046,7 @@ def load_mnist1d(
     from mnist1d.data import get_dataset_args, make_dataset
 
     settings = get_dataset_args()
-    settings.num_samples, settings.seed = samples, seed
+    settings.num_samples, settings.seed = samples, shifted(seed)
     # The generator seeds and uses the global generators.
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
@@ -1163,7 +1165,7 @@ def _points(
     x, y = make(
         n_samples=_check_integer("samples", samples, least=1),
         noise=_check_noise(noise),
-        random_state=_check_seed(seed),
+        random_state=shifted(_check_seed(seed)),
     )
     return Dataset.from_arrays(
         x,

@@ -38,8 +38,10 @@ __all__ = [
     "activation_histograms",
     "decision_boundary",
     "estimates",
+    "example_images",
     "final_scores",
     "gradient_norm_by_layer",
+    "layer_passes",
     "learning_curves",
     "readings_by_layer",
     "update_ratios",
@@ -508,8 +510,8 @@ def estimates(
 ) -> Axes:
     """Show estimates with their intervals, one below the other.
 
-    A point is filled where its interval leaves the reference out, else hollow. Value
-    and interval stand beside it in numbers, what the intervals cover above.
+    A point is filled where its interval leaves the reference out, else hollow. Name,
+    value and interval stand above it, what the intervals cover on top of the figure.
 
     Parameters
     ----------
@@ -537,42 +539,50 @@ def estimates(
     if not np.isfinite(table["value"]).any():
         raise ValueError("estimates holds no finite value, so nothing can be drawn.")
     if ax is None:
-        ax = plt.subplots(figsize=(5.6, 1.2 + 0.45 * len(table)))[1]
+        ax = plt.subplots(figsize=(5.6, 1.2 + 0.6 * len(table)))[1]
     if reference is not None:
         ax.axvline(reference, color=_INK, linestyle=(0, (1, 2)), linewidth=1.5)
-    for position, (value, low, high) in enumerate(table.to_numpy(float)):
-        known = np.isfinite([low, high]).all()
-        apart = known and (reference is None or low > reference or high < reference)
-        ax.plot([low, high], [position] * 2, color=PALETTE[0], linewidth=2.5)
+    for position, (name, one) in enumerate(table.astype(float).iterrows()):
+        known = np.isfinite([one.low, one.high]).all()
+        outside = reference is None or one.low > reference or one.high < reference
+        ax.plot([one.low, one.high], [position] * 2, color=PALETTE[0], linewidth=2.5)
         ax.plot(
-            value,
+            one.value,
             position,
             marker="o",
             markersize=8,
             color=PALETTE[0],
             markeredgewidth=2,
-            markerfacecolor=PALETTE[0] if apart else "white",
+            markerfacecolor=PALETTE[0] if known and outside else "white",
         )
-        text = f"{value:.3g}"
-        if known:
-            text += f" [{low:.3g}, {high:.3g}]"
-        ax.text(
-            1.02,
-            position,
-            text.replace("-", "−"),
-            transform=ax.get_yaxis_transform(),
-            va="center",
-            fontsize="small",
-            color=_text_color(PALETTE[0]),
-        )
-    names = [textwrap.fill(str(name), 20) for name in table.index]
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
-    ax.set(xlabel="estimate", ylabel="")
+        # above the interval, so that the axes keep the width of a phone
+        for at, side, text in ((0, "left", name), (1, "right", _with_ends(one))):
+            ax.text(
+                at,
+                position - 0.4,
+                textwrap.shorten(str(text), 40, placeholder="…"),
+                transform=ax.get_yaxis_transform(),
+                ha=side,
+                va="center",
+                fontsize="small",
+            )
+    ax.set(xlabel="estimate", ylabel="", yticks=[])
+    ax.set_ylim(len(table) - 0.6, -0.8)
+    ax.spines["left"].set_visible(False)
     _note(ax, *told)
     return ax
+
+
+def _with_ends(one: pd.Series) -> str:
+    """Return a value and its interval, to the digits that the interval leaves sure."""
+    width = one.high - one.low
+    if not np.isfinite(width):
+        return f"{one.value:.3g}".replace("-", "−")
+    digits = max(0, 1 - int(np.floor(np.log10(width)))) if width else 3
+    if digits > 6:
+        return f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]".replace("-", "−")
+    value, low, high = (f"{end:,.{digits}f}" for end in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]".replace("-", "−")
 
 
 def _estimates_table(
@@ -1002,6 +1012,124 @@ def decision_boundary(
         columnspacing=1,
     )
     return ax
+
+
+def example_images(
+    x: np.ndarray, y: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Show the first image of each class in a row.
+
+    Parameters
+    ----------
+    x : array of shape (examples, height, width[, 1]) or (examples, side²)
+        Gray images; flat rows are taken to be square.
+    y : array of shape (examples,)
+        Their classes, whole numbers from 0.
+    names : sequence of str
+        Name of each class.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `x` holds no gray images, or a class has no example.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    side = round(np.sqrt(x.shape[-1]))
+    if x.ndim == 2 and side**2 == x.shape[1]:
+        x = x.reshape(-1, side, side)
+    elif x.ndim == 4 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if x.ndim != 3:
+        raise ValueError(
+            "x must hold gray images, (examples, height, width[, 1]) or "
+            f"(examples, side²); got the shape {x.shape}."
+        )
+    for label, name in enumerate(names):
+        if not np.any(y == label):
+            raise ValueError(f"y has no example of class {label}, {name}.")
+    ax = ax or plt.subplots(figsize=(5.6, 1.5))[1]
+    width = x.shape[2]
+    strip = np.hstack([x[y == label][0] for label in range(len(names))])
+    ax.imshow(strip, cmap="gray_r")
+    for border in range(1, len(names)):
+        ax.axvline(border * width - 0.5, color="white", linewidth=2)
+    ax.set_xticks(
+        width * np.arange(len(names)) + (width - 1) / 2,
+        names,
+        rotation=35,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize="small",
+    )
+    ax.tick_params(axis="x", length=0, pad=2)
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def layer_passes(*, ax: Axes | None = None) -> Axes:
+    """Draw one layer: forward on top, back below, and the product that both make.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    rows = (
+        ("forward: the signal", 4.2, "-|>", PALETTE[0], _FORWARD),
+        ("back: the gradient", 2.4, "<|-", PALETTE[1], _BACK),
+    )
+    for name, height, style, color, parts in rows:
+        ax.text(-0.7, height + 0.75, name, color=_text_color(color), va="center")
+        for place, part in enumerate(parts):
+            in_box = place % 2 == 1  # what is done; between the boxes, what there is
+            box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
+            ax.text(
+                2 * place,
+                height,
+                part,
+                ha="center",
+                va="center",
+                bbox=box if in_box else None,
+            )
+            if place:
+                ends = ((2 * place - 1.35, height), (2 * place - 0.65, height))
+                arrow = {"arrowstyle": style, "color": color, "lw": 1.5}
+                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
+    ax.text(
+        4,
+        0.6,
+        r"gradient of the weights $W_l$:  "
+        r"$\dfrac{\partial L}{\partial z_l}\;\times\;h_{l-1}$",
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": _INK, "lw": 2},
+    )
+    ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
+    ax.axis("off")
+    return ax
+
+
+_FORWARD = ("$h_{l-1}$", r"$W_l\,h$", "$z_l$", r"$\varphi(z)$", "$h_l$")
+_BACK = (
+    r"$\dfrac{\partial L}{\partial h_{l-1}}$",
+    r"$W_l^\top g$",
+    r"$\dfrac{\partial L}{\partial z_l}$",
+    r"$\times\,\varphi'(z)$",
+    r"$\dfrac{\partial L}{\partial h_l}$",
+)
 
 
 use_style()

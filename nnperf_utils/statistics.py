@@ -41,7 +41,8 @@ _BOOTSTRAP_FROM = 10  # draws; with fewer, a mean gets Student's interval
 
 # Words in the names of Keras's losses and metrics that tell the direction.
 _LOWER = (
-    *("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence"),
+    *("loss", "error", "mse", "mae", "mape", "msle", "divergence"),
+    *("crossentropy", "cross_entropy"),
     *("hinge", "poisson", "log_cosh", "false_"),
 )
 _HIGHER = (
@@ -311,12 +312,13 @@ def estimate(
     splits and 3 to 20 seeds. Of a mean it is within 93 and 97% for seeds, for splits
     and for seeds within splits. For crossed designs it is 92.5 to 98.5%, and not
     below 93% with four or more of each: lowest where a factor with three draws makes
-    much of the variance, above 97% only where neither split nor seed changes as much
-    as both do together anew. Of what was tried (negative parts left as they are or cut
-    at zero without pooling, parts pooled up to twice the residual, fewer degrees of
-    freedom) the first two are more often too wide, the third is too narrow where a part
-    is small, and the last is narrower still. Medians and shares of dependent runs are
-    approximate, rather too wide than too narrow.
+    much of the variance, highest where neither split nor seed makes any. Of what was
+    tried, negative parts left as they are, or cut at zero without pooling, are more
+    often too wide; parts pooled up to twice the residual, or degrees of freedom that
+    are corrected for their own bias, are too narrow more often. Medians and shares of
+    dependent runs are approximate and rather too wide, but for a share near 0 or 1
+    where whole splits fail: of 20 splits with 20 seeds, at a true share of 0.95 and a
+    correlation of 0.5 within splits, the interval holds the truth 84% of the time.
 
     References
     ----------

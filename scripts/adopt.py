@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = re.compile(r"https://github\.com/[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
 # what `pip install` takes from the repository
-PACKAGE = ("nnperf_utils", "data", "claims", "pyproject.toml")
+PACKAGE = ("nnperf_utils", "data", "claims", "labs", "pyproject.toml")
 CELL_ID = "set-up"
 BADGES = ("<!-- badges -->\n", "<!-- end of badges -->\n\n")
 # `%pip` keeps what is named with its version, or says why it cannot

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alone import alone
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 NEXT = ROOT / "_build" / "next"
@@ -42,4 +44,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with alone("build.py"):
+        sys.exit(main())

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import execute
 import psutil
 import pytest
 
@@ -96,9 +97,15 @@ def _say(text: str) -> None:
 
 def _keep(notebook: Path, seconds: float, peak_memory: int) -> None:
     """Put an executed notebook and its record in place; the record comes last."""
-    states = json.loads((notebook.parent / "states.json").read_text("utf-8"))
+    state = execute.read_json(notebook.parent / "state.json")
+    used = json.loads(Path(os.environ["NNPERF_USED"]).read_text("utf-8"))
     record = {
-        "state": states[notebook.stem],
+        "code": state["code"][notebook.stem],
+        "files": {
+            name: state["files"].get(name)
+            for name in execute.depends_on(notebook.stem, used)
+        },
+        "surroundings": state["surroundings"],
         "seconds": round(seconds, 1),
         "peak_memory_mb": round(peak_memory / MEGABYTE),
     }

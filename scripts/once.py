@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alone import alone
+
 ROOT = Path(__file__).resolve().parents[1]
 # what only the tests and the benchmarks read does not change the site
 IRRELEVANT = {"site": ("tests/", "benchmarks/", ".github/")}
@@ -57,4 +59,5 @@ def main(name: str, *command: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    with alone(f"once.py {sys.argv[1]}"):
+        sys.exit(main(*sys.argv[1:]))

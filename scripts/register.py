@@ -166,6 +166,8 @@ def order_faults(claims: Mapping[str, Claim], past: Past) -> list[str]:
     for claim in claims.values():
         shown, seen = past.order(claim), past.claims.get(claim.id, Seen())
         if claim.registered is None or claim.order is None:
+            if seen.entry is None:  # in no commit yet
+                continue
             faults.append(
                 f"claim {claim.id} is not registered; run `make register "
                 f"CLAIM={claim.id}`."
@@ -194,7 +196,10 @@ def order_faults(claims: Mapping[str, Claim], past: Past) -> list[str]:
 
 
 def lock_faults(folder: Path) -> list[str]:
-    """Return where the entries of a folder differ from its lock, a sentence each."""
+    """Return where the entries of a folder differ from its lock, a sentence each.
+
+    A new entry need not be registered as long as no commit holds it.
+    """
     lock = history.read_lock(folder / history.LOCK)
     entries = _by_id(folder)
     faults = [
@@ -203,10 +208,20 @@ def lock_faults(folder: Path) -> list[str]:
         for name in lock
         if name not in entries
     ]
+    chapters = {e["id"]: c for c, found in load_entries(folder).items() for e in found}
     for name, entry in entries.items():
-        if fault := _lock_fault(name, entry, lock.get(name)):
+        fault = _lock_fault(name, entry, lock.get(name))
+        if fault and (name in lock or _is_committed(folder, chapters[name], name)):
             faults.append(fault)
     return faults
+
+
+def _is_committed(folder: Path, chapter: str, name: str) -> bool:
+    """Tell whether a commit holds an entry; without a repository it counts as held."""
+    if not git(folder, "rev-parse", "--git-dir"):
+        return True
+    head = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").strip()
+    return bool(head) and name in _entries_at(folder, head, f"./{chapter}.yml")
 
 
 def _lock_fault(

@@ -10,6 +10,7 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from alone import alone
 from watchfiles import watch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,11 +72,11 @@ def main() -> None:
     print(f"http://{address[0]}:{address[1]}/index.html  (Ctrl-C ends)", flush=True)
     paths = [ROOT / name for name in WATCHED if (ROOT / name).exists()]
     for _ in watch(*paths, raise_interrupt=False):
-        for script in ("execute.py", "build.py"):
-            if subprocess.run(
-                [sys.executable, Path(__file__).parent / script]
-            ).returncode:
-                break  # the failure has been printed; the old page stays
+        with alone("make serve"):
+            for script in ("execute.py", "build.py"):
+                command = [sys.executable, Path(__file__).parent / script]
+                if subprocess.run(command).returncode:
+                    break  # the failure has been printed; the old page stays
 
 
 if __name__ == "__main__":

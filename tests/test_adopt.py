@@ -35,7 +35,7 @@ def git(root: Path, *command: str) -> str:
 def course(tmp_path):
     """Copy what adopting touches into a repository of its own."""
     root = tmp_path / "course"
-    for name in ("chapters", "nnperf_utils", "data", "claims"):
+    for name in ("chapters", "nnperf_utils", "data", "claims", "labs"):
         hidden = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, root / name, ignore=hidden)
     for name in ("_config.yml", "README.md", "pyproject.toml"):
@@ -130,7 +130,7 @@ def test_chapter_need_not_run_again(course):
     adopt.adopt(course, ADDRESS)
     after = execute.read_json(course / "chapters" / CHAPTERS[0].name)
     assert before != after
-    assert execute.notebook_state(before, "") == execute.notebook_state(after, "")
+    assert execute.notebook_state(before) == execute.notebook_state(after)
 
 
 def test_checkout_is_adopted_in_all_places_or_in_none():

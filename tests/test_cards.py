@@ -125,7 +125,7 @@ def test_a_card_says_all_that_there_is_to_know(claim_id):
 def test_borders_stand_where_the_criterion_has_them():
     claim = CLAIMS["single-split-large-data"]
     html = cards.strip(judgment(claim))
-    assert html.count("stroke-dasharray") == 2 + 2  # −0.65, −0.35; 0.005, 0.01
+    assert html.count("stroke-dasharray") == 2 + 2  # −0.65, −0.35; 0.05 twice
 
 
 def test_places_on_an_axis():
@@ -151,7 +151,8 @@ def test_any_number_can_be_drawn(value):
 def test_an_estimate_without_an_interval_is_a_point():
     claim = CLAIMS["tune-on-test"]
     nan = float("nan")
-    one = judgment(claim, estimates={"optimism": Estimate(0.02, nan, nan)})
+    points = dict.fromkeys(claim.effects, Estimate(0.02, nan, nan))
+    one = judgment(claim, estimates=points)
     html = cards.card(one, NEVER)
     assert 'stroke-width="3"' not in html
     assert "too few for an interval" in html
@@ -169,7 +170,8 @@ def test_an_estimate_says_itself_what_its_interval_covers():
         covers="covers both",
     )
     claim = CLAIMS["tune-on-test"]
-    text = words(cards.card(judgment(claim, estimates={"optimism": estimate}), NEVER))
+    same = dict.fromkeys(claim.effects, estimate)
+    text = words(cards.card(judgment(claim, estimates=same), NEVER))
     assert "99.4% interval 0.01 to 0.03" in text
     assert "4 splits × 5 seeds; covers both." in text
 

@@ -64,6 +64,13 @@ class AlwaysDropping(keras.layers.Dropout):
         return super().call(inputs, training=True)
 
 
+class NeverDropping(keras.layers.Dropout):
+    """The mistake of calling dropout with training=False for good."""
+
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=False)
+
+
 def sequential(*layers):
     model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(1)])
     model.compile("sgd", "mse")
@@ -76,12 +83,13 @@ def sequential(*layers):
         ([keras.layers.Dropout(0.5)], "passed", "active in training, not active in"),
         ([keras.layers.GaussianNoise(0.1)], "passed", "active in training"),
         (
-            [keras.layers.BatchNormalization(), keras.layers.Dropout(0.0)],
+            [keras.layers.BatchNormalization(), NeverDropping(0.5)],
             "failed",
             "not active in training, not active in evaluation",
         ),
         ([AlwaysDropping(0.5)], "failed", "active in training, active in evaluation"),
         ([keras.layers.BatchNormalization()], "does not apply", "at random"),
+        ([keras.layers.Dropout(0.0)], "does not apply", "at random"),
     ],
 )
 def test_dropout_must_act_in_training_alone(layers, outcome, said):

@@ -323,3 +323,66 @@ def test_scoring_many_graphs_trains_none_anew(monkeypatch):
     assert len(scores) == 5
     assert scores.between(0, 1).all()
     assert not begun
+
+
+def test_other_runs_can_be_the_reference(nested):
+    weak = nested.by_run("dropout", "test_loss", rate=0.2)
+    found = nested.difference("dropout", weak, "test_loss", rate=0.5)
+    strong = nested.by_run("dropout", "test_loss", rate=0.5)
+    assert found.value == pytest.approx((strong - weak).mean())
+    assert found.design == "3 splits × 2 seeds each"
+    stopped = nested.with_early_stopping("val_loss")
+    kept = stopped.difference("plain", nested.by_run("plain", "test_loss"), "test_loss")
+    by_hand = stopped.by_run("plain", "test_loss") - nested.by_run("plain", "test_loss")
+    assert kept.value == pytest.approx(by_hand.mean())
+    with pytest.raises(ValueError, match="told apart by split and seed, but the runs"):
+        nested.difference("plain", weak.droplevel("split"), "test_loss")
+    elsewhere = weak.rename(lambda seed: seed + 100, level="seed")
+    with pytest.raises(ValueError, match="no run in common"):
+        nested.difference("plain", elsewhere, "test_loss")
+
+
+def test_variants_trained_apart_are_joined(nested):
+    def wide(data, units):
+        return mlp(data, units=(units,), dropout=0.1)
+
+    other = compare(
+        {"wide": wide},
+        SPLITS,
+        seeds=2,
+        grid={"units": [5, 7]},
+        choose=False,
+        **OPTIONS,
+    )
+    joined = nested.joined(other)
+    assert joined.variants == ["plain", "dropout", "wide"]
+    assert list(joined.history) == [
+        *("split", "variant", "rate", "units", "seed", "epoch", "metric", "value")
+    ]
+    assert len(joined.history) == len(nested.history) + len(other.history)
+    paired = joined.difference("wide", "plain", "test_loss", units=5)
+    assert paired.design == "3 splits × 2 seeds each"
+    best = joined.with_early_stopping("val_loss").choose("val_loss")
+    assert best.chosen["plain"] == {}
+    assert list(best.chosen["wide"]) == ["units"]
+    assert joined.model("wide", 2, units=7).get_layer("hidden_1").units == 7
+    with pytest.raises(ValueError, match="both comparisons have a variant 'plain'"):
+        joined.joined(nested)
+
+
+def test_one_variant_on_several_tables():
+    tables = {"moons": SPLITS, "circles": CIRCLES}
+    result = compare({"only": small}, tables, seeds=1, **OPTIONS)
+    found = result.difference(
+        "only",
+        result.by_run("only", "test_loss", data="circles"),
+        "test_loss",
+        data="moons",
+    )
+    assert found.design == "3 splits × 1 seed each"
+    assert "'only' alone" in repr(result)
+    assert "'only'" in result._repr_html_() or "&#x27;only&#x27;" in (
+        result._repr_html_()
+    )
+    with pytest.raises(ValueError, match="one on several tables"):
+        compare({"only": small}, SPLITS, seeds=1, **OPTIONS)

@@ -30,8 +30,10 @@ TODAY = datetime.date.today()
 @pytest.mark.parametrize("claim_id", CLAIMS)
 def test_every_claim_tells_its_history(claim_id):
     claim = CLAIMS[claim_id]
-    assert claim.registered, f"run `make register CLAIM={claim_id}`"
-    assert claim.order in history.ORDERS
+    # of a new entry that is not committed the test of the lock asks for no more
+    if claim_id in history.read_lock(ROOT / "claims" / history.LOCK):
+        assert claim.registered, f"run `make register CLAIM={claim_id}`"
+        assert claim.order in history.ORDERS
     assert claim.short, f"{claim_id} has no short form"
     assert all(effect.label for effect in claim.effects.values())
 
@@ -210,6 +212,8 @@ def test_a_new_claim_gets_day_and_digest(course):
     [claim, other] = course.claims().values()
     assert (claim.registered, claim.order) == (TODAY, "before")
     assert other.registered is None
+    assert course.faults() == []  # it may wait until it is committed
+    course.commit()
     [fault] = course.faults()
     assert fault.startswith("claim two-claim is not registered")
     assert "unchanged since" in course.register()
@@ -338,6 +342,8 @@ def test_to_say_more_than_the_commits_show_is_a_fault(course):
     course.write(ENTRY)
     [fault] = faults()
     assert "is not registered" in fault
+    course.write(as_it_is + SECOND)
+    assert faults() == []  # in no commit yet
 
 
 def test_labels_fit_a_phone():

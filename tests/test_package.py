@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nnperf_utils.claims import load_claims
+
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
@@ -36,6 +38,10 @@ def test_wheel_brings_the_data_and_nothing_of_the_book(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("diabetes.csv", "fashion_mnist.npz", "README.md"):
         assert f"nnperf_utils/data/{name}" in names
+    assert "nnperf_utils/data/claims/scales.yml" in names
+    # a folder of a module's name would hide the module, or be hidden by it
+    modules = {name.removesuffix(".py") for name in names if name.endswith(".py")}
+    assert not modules & {str(parent) for n in names for parent in Path(n).parents}
     top = {name.split("/")[0] for name in names}
     assert top == {"nnperf_utils", "nnperf_utils-0.1.0.dist-info"}
 
@@ -45,9 +51,11 @@ def test_wheel_brings_the_data_and_nothing_of_the_book(tmp_path):
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "from nnperf_utils import datasets\n"
         f"assert datasets.__file__.startswith({str(tmp_path)!r}), datasets.__file__\n"
-        "print(datasets.load_diabetes().name)"
+        "from nnperf_utils.claims import load_claims\n"
+        "print(datasets.load_diabetes().name, len(load_claims().claims))"
     )
-    assert run(code, cwd=tmp_path).strip() == "diabetes"
+    claims = len(load_claims(ROOT / "claims").claims)
+    assert run(code, cwd=tmp_path).split() == ["diabetes", str(claims)]
 
 
 def test_running_a_chapter_needs_no_sphinx():

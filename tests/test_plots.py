@@ -77,9 +77,9 @@ def seeds(center, n=20):
 def test_estimates_stand_one_below_the_other_with_their_numbers():
     found = {"clear": estimate(seeds(1)), "open": estimate(seeds(0))}
     ax = plots.estimates(found)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["clear", "open"]
+    assert texts(ax)[::2] == ["clear", "open"]
     one = found["clear"]
-    assert texts(ax)[0] == f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]"
+    assert texts(ax)[1] == f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
     _, interval, point, _, other = ax.lines
     np.testing.assert_allclose(interval.get_xdata(), [one.low, one.high])
     assert point.get_xdata() == [one.value]
@@ -107,15 +107,14 @@ def test_estimates_of_a_summary_are_its_differences():
     )
     summary = summarize(table, higher_is_better=True)
     ax = plots.estimates(summary)
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == ["dropout", "L2"]  # the reference has no difference
+    assert texts(ax)[::2] == ["dropout", "L2"]  # the reference has no difference
     assert "97.5% intervals: 95% over 2 comparisons together" in note(ax)
     assert "does not cover other splits" in note(ax)
 
 
 def test_an_estimate_without_interval_is_a_hollow_point_and_says_why():
     ax = plots.estimates({"few": estimate(seeds(1, n=2))}, reference=None)
-    assert texts(ax)[0].count("[") == 0
+    assert texts(ax)[0] == "few" and "[" not in texts(ax)[1]
     assert "no interval: 2 independent draws are too few" in note(ax)
     assert len(ax.lines) == 2  # no reference
 
@@ -476,6 +475,43 @@ def test_bad_input_is_answered_by_one_clear_sentence(draw, error, says):
     with pytest.raises(error, match=says) as caught:
         draw()
     assert "\n" not in str(caught.value)
+
+
+# --- pictures of what a chapter is about ---------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 4, 4, 1), (2, 16)])
+def test_example_images_are_the_first_of_each_class(shape):
+    x = np.stack([np.full(shape[1:], 0.2), np.full(shape[1:], 0.9)])
+    ax = plots.example_images(x[[1, 0, 0]], [1, 0, 0], ["dark", "light"])
+    strip = ax.images[0].get_array()
+    assert strip.shape == (4, 8)
+    assert np.allclose(strip[:, :4], 0.2) and np.allclose(strip[:, 4:], 0.9)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dark", "light"]
+
+
+def test_example_images_says_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"gray images.*got the shape \(2, 5\)"):
+        plots.example_images(np.zeros((2, 5)), [0, 1], ["a", "b"])
+    with pytest.raises(ValueError, match="no example of class 1, b"):
+        plots.example_images(np.zeros((2, 4)), [0, 0], ["a", "b"])
+
+
+def test_layer_passes_draws_forward_above_back_above_their_product():
+    ax = plots.layer_passes()
+    ax.figure.canvas.draw()
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    forward, back = (
+        height for text, height in heights.items() if text.startswith(("for", "back"))
+    )
+    product = next(h for t, h in heights.items() if t.startswith("gradient of the"))
+    assert forward > back > product
+    boxes = [text.get_bbox_patch() for text in ax.texts]
+    drawn = [box.get_window_extent() for box in boxes if box]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert not any(
+        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
+    )
 
 
 def test_importing_plots_does_not_import_tensorflow_or_keras():

@@ -16,6 +16,8 @@ GENERATED = {"genindex.html", "search.html", "py-modindex.html", "404.html"}
 KILOBYTE = 1024
 FIRST_PAGE, CHAPTER = 350 * KILOBYTE, 700 * KILOBYTE
 
+pytestmark = pytest.mark.site
+
 
 def pages() -> list[str]:
     """Return every page of the site."""

@@ -73,6 +73,7 @@ def test_statistics_do_without_tensorflow():
         ("test_mae", False),
         ("val_mean_squared_error", False),
         ("sparse_categorical_crossentropy", False),
+        ("val_cross_entropy", False),
         ("false_positives", False),
         ("accuracy", True),
         ("val_sparse_categorical_accuracy", True),

@@ -26,6 +26,7 @@ from nnperf_utils.engine.private import (
     random_seed,
     seed_generator,
 )
+from nnperf_utils.seeds import shifted
 
 State = dict[str, list]
 
@@ -72,6 +73,7 @@ def recorded_build(
     # Fresh counters give the layers the same names in every replica.
     global_state.set_global_attribute("object_name_uids", None)
     recording = Recording(seed)
+    seed = shifted(seed)
     own = random.Random(seed)
     set_seed, get_seed = random.seed, random_seed.get_seed
     initialize = keras.Variable._initialize_with_initializer
@@ -220,7 +222,7 @@ class Recipe:
     def state(self, seed: int) -> State:
         """Return the starting state of the network from another seed."""
         if seed not in self._states:
-            generator = random.Random(seed)
+            generator = random.Random(shifted(seed))
             draws = [_draw(generator) for _ in range(self._draws)]
             self._states[seed] = {
                 role: [source(draws) for source in sources]

@@ -22,7 +22,8 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
-from tensorflow.python.ops.parallel_for import pfor
+
+from nnperf_utils.engine.private import converters as pfor
 
 __all__: list[str] = []
 

@@ -15,6 +15,7 @@ import numpy as np
 from keras import tree
 
 from nnperf_utils.engine import private
+from nnperf_utils.seeds import shifted
 
 RECORDS = ("gradients", "activations", "updates")
 
@@ -47,7 +48,7 @@ def example_order(seed: int, epoch: int, n: int) -> np.ndarray:
         ``i * batch_size`` on. Where one batch holds all examples, they stay in the
         order of the data.
     """
-    return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
+    return np.random.default_rng([shifted(seed), epoch]).permutation(n).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from nnperf_utils.exercises.base import (
     NotYet,
@@ -18,6 +16,7 @@ from nnperf_utils.exercises.base import (
     expect_function,
     returned_number,
 )
+from nnperf_utils.statistics import power, repetitions_needed
 
 __all__ = ["a_procedure", "leaks", "referee", "runs_needed"]
 
@@ -31,29 +30,33 @@ LARGER_CLASS = 0.65
 # 1  How many runs
 # --------------------------------------------------------------------------------------
 
-# The first is the one that the messages speak of.
-_PILOTS = [(2.0, 1.0), (0.025, 0.02), (3.1, 0.7), (0.013, 0.005), (1.9, 1.3)]
+# The first is the one that the messages speak of; it and the last take few runs, where
+# normal quantiles are far too narrow.
+_PILOTS = [(1.95, 3.0), (2.0, 1.0), (0.025, 0.02), (3.1, 0.7), (0.013, 0.02)]
+_TOO_MANY = 2  # more than are needed
 
 
-def _least(sd: float, gap: float) -> int:
-    """Return the pairs by the normal formula, with the text's rounded quantiles."""
-    return ceil(round((2.8 * sd / gap) ** 2, 6))
+def _normal(sd: float, gap: float) -> float:
+    """Return the pairs by the normal formula, which takes `sd` as known."""
+    return (2.8 * sd / gap) ** 2
 
 
-def _most(sd: float, gap: float) -> int:
-    """Return the pairs by Student's quantiles, which depend on it, and one more."""
-    n = 2
-    while stats.t.ppf([0.975, 0.8], n - 1).sum() * sd / np.sqrt(n) > gap:
-        n += 1
-    return n + 1
+def _enough(pairs: float, sd: float, gap: float) -> bool:
+    """Tell whether the odds are about those asked for, as simulations show them."""
+    return pairs >= 2 and pairs % 1 == 0 and power(gap, sd, int(pairs)) > 0.78
+
+
+def _fine(pairs: float, sd: float, gap: float) -> bool:
+    needed = repetitions_needed(gap, sd)
+    return pairs <= needed + _TOO_MANY and _enough(pairs, sd, gap)
 
 
 _WRONG_NUMBERS = [
     (
         lambda sd, gap: (1.96 * sd / gap) ** 2,
-        "you take 1.96 alone. Then half of the attempts find the difference, since the "
-        "estimate falls below the true difference as often as above. Four of five take "
-        "1.96 + 0.84",
+        "you take 1.96 alone. Then half of the attempts find the difference at best, "
+        "since the estimate falls below the true difference as often as above. Four of "
+        "five take 0.84 more, and few runs take more than that",
     ),
     (
         lambda sd, gap: 2 * (2.8 * sd / gap) ** 2,
@@ -78,20 +81,25 @@ _WRONG_NUMBERS = [
 
 @exercise(
     hints=[
-        "The mean of r differences has the standard deviation `sd / sqrt(r)`. How many "
-        "times must it fit into `gap`?",
-        "1.96 times for the interval to leave out zero if the estimate is exactly "
-        "right, and 0.84 times more for four of five attempts to do so. Solve "
-        "`2.8 * sd / sqrt(r) = gap` for r.",
-        "`r = (2.8 * sd / gap) ** 2`, and then up to the next whole number: "
-        "`math.ceil`.",
+        "The mean of r differences has the standard deviation `sd / sqrt(r)`. With "
+        "known spread it must fit 1.96 + 0.84 times into `gap`. But the interval takes "
+        "its spread from the same r differences.",
+        "So take Student's quantiles in place of 1.96 and 0.84: "
+        "`stats.t.ppf([0.975, 0.8], r - 1).sum()`. They depend on r. Begin with r = 2 "
+        "and count up.",
+        "`while stats.t.ppf([0.975, 0.8], r - 1).sum() * sd / sqrt(r) > gap: r += 1`. "
+        "Or simulate: draw r differences many times, and count how often the interval "
+        "leaves out zero.",
     ],
     solution="""
-from math import ceil
+from scipy import stats
 
 
 def runs_needed(sd, gap):
-    return ceil((2.8 * sd / gap) ** 2)
+    r = 2
+    while stats.t.ppf([0.975, 0.8], r - 1).sum() * sd / r**0.5 > gap:
+        r += 1
+    return r
 """,
 )
 def runs_needed(runs_needed: Any) -> str:
@@ -103,39 +111,32 @@ def runs_needed(runs_needed: Any) -> str:
     """
     expect_function(runs_needed, "runs_needed", ["sd", "gap"])
     values = [returned_number(runs_needed(*pilot)) for pilot in _PILOTS]
-    allowed = [range(_least(*pilot), _most(*pilot) + 1) for pilot in _PILOTS]
-    pairs = list(zip(values, allowed, strict=True))
-    if all(value in fine for value, fine in pairs):
+    pairs = list(zip(values, _PILOTS, strict=True))
+    if all(_fine(value, *pilot) for value, pilot in pairs):
         return (
             "Note the square: to see half the difference takes four times the runs, "
             "and pairing that halves the spread saves three quarters of them."
         )
     for wrong, reason in _WRONG_NUMBERS:
-        expected = [wrong(*pilot) for pilot in _PILOTS]
-        if all(abs(v - e) <= 1 for v, e in zip(values, expected, strict=True)):
+        if all(abs(value - wrong(*pilot)) <= 1 for value, pilot in pairs):
             raise NotYet(reason)
-    exact = [(2.8 * sd / gap) ** 2 for sd, gap in _PILOTS]
-    near = all(np.isclose(v, e, rtol=0.02) for v, e in zip(values, exact, strict=True))
-    if near and any(value != round(value) for value in values):
+    if all(-1 < value - _normal(*pilot) <= 1 for value, pilot in pairs):
+        if any(value % 1 for value in values):
+            raise NotYet("nobody runs a fraction of a pair. Return a whole number")
+        value, (sd, gap) = values[0], _PILOTS[0]
+        odds = f"{power(gap, sd, int(value)):.0%}" if value >= 2 else "none"
         raise NotYet(
-            f"for `sd={_PILOTS[0][0]}`, `gap={_PILOTS[0][1]}` it returns "
-            f"{values[0]:.2f}: the number is right, but nobody runs a fraction of a "
-            "pair. Round up"
+            f"for `sd={sd}`, `gap={gap}` it returns {value:g}: that takes the spread "
+            "as known. The interval of few differences has to estimate it from them, "
+            f"is wider for it (Student's t), and finds the difference in {odds} of "
+            "the attempts"
         )
-    if all(
-        0 <= e - v < 1 and v == round(v) for v, e in zip(values, exact, strict=True)
-    ):
-        raise NotYet(
-            "you round down (or to the nearest number). With fewer runs than the "
-            "formula says the odds are worse than those asked for"
-        )
-    (sd, gap), value, fine = next(
-        (pilot, value, fine)
-        for pilot, (value, fine) in zip(_PILOTS, pairs, strict=True)
-        if value not in fine
+    value, (sd, gap) = next(
+        (value, pilot) for value, pilot in pairs if not _fine(value, *pilot)
     )
     raise NotYet(
-        f"for `sd={sd}`, `gap={gap}` it returns {value:g}, and it takes about {fine[0]}"
+        f"for `sd={sd}`, `gap={gap}` it returns {value:g}, and it takes about "
+        f"{repetitions_needed(gap, sd)}"
     )
 
 

@@ -18,6 +18,7 @@ from nnperf_utils.exercises.base import NotYet, exercise, expect_function
 __all__ = ["fold", "repair", "scale_new", "sick_network", "training_images"]
 
 MOST_BELOW = 0.03  # accuracy in use, below that in training mode
+_MOMENTUM = 0.999  # of the sick network
 _STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -329,7 +330,7 @@ def _untrained() -> keras.Model:
         model.add(keras.layers.Dense(32, use_bias=False, name=f"hidden_{number}"))
         model.add(
             keras.layers.BatchNormalization(
-                momentum=0.999, name=f"normalization_{number}"
+                momentum=_MOMENTUM, name=f"normalization_{number}"
             )
         )
         model.add(keras.layers.Activation("relu", name=f"activation_{number}"))
@@ -338,6 +339,7 @@ def _untrained() -> keras.Model:
         keras.optimizers.Adam(0.02),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=False,  # takes longer than forty steps
     )
     return model
 
@@ -372,18 +374,25 @@ def _accuracy(model: keras.Model, x: Any, y: np.ndarray, training: bool) -> floa
         "momentum of 0.999 each one moves them by a thousandth of the way. How many "
         "passes is that, or what would you change to need few?",
         "Set `momentum = 0.0` on each `keras.layers.BatchNormalization` among "
-        "`model.layers`; then one pass over the training images is enough. Or keep "
-        "it, and make some thousands of passes.",
+        "`model.layers`; then one pass over the training images is enough. Put the "
+        "old momentum back afterwards. Or keep it, and make some thousands of passes.",
     ],
     solution="""
 import keras
 
 
 def repair(model, x):
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
+    layers = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    kept = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
     model(x, training=True)
+    for layer, momentum in zip(layers, kept):
+        layer.momentum = momentum
 """,
 )
 def repair(repair: Any) -> str:
@@ -440,8 +449,19 @@ def repair(repair: Any) -> str:
             f"{measured}. The statistics have moved, but they have not arrived: each "
             "pass in training mode moves them by 1 minus the momentum of their way"
         )
+    changed = any(
+        layer.momentum != _MOMENTUM
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    left = (
+        " The momentum is no longer what it was: put it back, or the next training "
+        "keeps statistics of its last batches alone."
+        if changed
+        else ""
+    )
     return (
-        f"Repaired: {measured}. To estimate the statistics anew after training is "
-        "also what is done after averaging the weights of several networks, which "
+        f"Repaired: {measured}.{left} To estimate the statistics anew after training "
+        "is also what is done after averaging the weights of several networks, which "
         "leaves them with statistics of none."
     )

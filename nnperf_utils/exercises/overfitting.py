@@ -30,7 +30,7 @@ def _stop(losses: np.ndarray, patience: int) -> tuple[int, int]:
     for epoch, loss in enumerate(losses):
         if loss < losses[best]:
             best = epoch
-        elif epoch - best >= patience:
+        elif epoch and epoch - best >= patience:
             return epoch + 1, best + 1
     return len(losses), best + 1
 
@@ -51,9 +51,14 @@ def _against_previous(losses: np.ndarray, patience: int) -> tuple[int, int]:
     waited = 0
     for epoch in range(1, len(losses)):
         waited = 0 if losses[epoch] < losses[epoch - 1] else waited + 1
-        if waited >= patience:
+        if waited >= max(patience, 1):
             return epoch + 1, int(np.argmin(losses[: epoch + 1])) + 1
     return len(losses), int(np.argmin(losses)) + 1
+
+
+def _at_equality(losses: np.ndarray, patience: int) -> tuple[int, int]:
+    # the count is 1 at the first epoch without a new low: it never equals 0 there
+    return _stop(losses, patience if patience else len(losses))
 
 
 _WRONG_STOPS = [
@@ -82,6 +87,11 @@ _WRONG_STOPS = [
         "new lowest loss is the last",
     ),
     (
+        _at_equality,
+        "with a patience of 0, Keras's default, you never stop: your count is 1 at the "
+        "first epoch without a new lowest loss. Stop when it is the patience or more",
+    ),
+    (
         _without_reset,
         "you count all epochs without a new lowest loss. They must come in a row: a "
         "new lowest loss sets the count back to 0",
@@ -103,7 +113,7 @@ def _losses_to_try() -> list[tuple[np.ndarray, int]]:
         (np.array([0.9, 0.8, 0.7, 0.6]), 1),
         (np.array([0.5, 0.7, 0.6, 0.65, 0.4]), 2),
     ]
-    for patience in (1, 2, 3, 5):
+    for patience in (1, 2, 3, 5, 0, 0):
         curve = 1 / np.arange(1, 21) + 0.02 * np.arange(20)
         cases.append((curve + random.normal(0, 0.06, 20), patience))
     return cases
@@ -115,8 +125,9 @@ def _losses_to_try() -> list[tuple[np.ndarray, int]]:
         "its epoch, and how many epochs have passed since.",
         "At each epoch: is its loss below the lowest so far? Then it is the new best "
         "one, and the count goes back to 0. If not, the count grows by one.",
-        "As soon as the count reaches the patience, return the present epoch and the "
-        "best one. After the loop, return the last epoch and the best one.",
+        "As soon as the count has grown to the patience or beyond it (`>=`, since a "
+        "patience of 0 stops at a count of 1), return the present epoch and the best "
+        "one. After the loop, return the last epoch and the best one.",
     ],
     solution="""
 def stop(losses, patience):
@@ -126,7 +137,7 @@ def stop(losses, patience):
             best, waited = epoch, 0
         else:
             waited += 1
-            if waited == patience:
+            if waited >= patience:
                 return epoch, best
     return len(losses), best
 """,

@@ -18,7 +18,8 @@ import pytest
 import tensorflow as tf
 from keras import layers, optimizers, regularizers
 
-from nnperf_utils import instruments, program, replicas, starts
+from nnperf_utils import instruments
+from nnperf_utils.engine import plan, program, starts, training
 from nnperf_utils.replicas import Cell, example_order, replicate, train
 
 _random = np.random.default_rng(1)
@@ -184,9 +185,9 @@ def test_following_needs_a_test_part():
 
 def test_validation_in_pieces_gives_the_same_scores(monkeypatch, runs):
     monkeypatch.setattr(program, "_CHUNK_BYTES", 1)
-    replicas._programs.clear()
+    training._programs.clear()
     pieces = run(epochs=6)  # of 8, 8 and 4
-    replicas._programs.clear()
+    training._programs.clear()
     np.testing.assert_allclose(
         last(pieces, "val_loss"), last(runs, "val_loss"), rtol=1e-5
     )
@@ -225,7 +226,7 @@ def test_weights_drawn_from_tensorflows_own_generator_follow_the_seed():
 FRESH = """
 import json
 import random
-from test_replicas import *
+from test_training import *
 runs = run(DROPOUT, seeds=3, epochs=80)
 print(json.dumps(runs.history["value"].tolist()))
 """
@@ -619,7 +620,7 @@ def test_masked_recurrent_layers_run_one_replica_after_the_other():
 
 def test_interrupted_it_returns_what_was_finished(monkeypatch):
     calls = []
-    original = replicas.Program.run
+    original = training.Program.run
 
     def interrupted(*arguments):
         calls.append(1)
@@ -627,8 +628,8 @@ def test_interrupted_it_returns_what_was_finished(monkeypatch):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(replicas.Program, "run", interrupted)
-    monkeypatch.setattr(replicas, "_SOON", 1)  # back in Python after each epoch
+    monkeypatch.setattr(training.Program, "run", interrupted)
+    monkeypatch.setattr(plan, "_SOON", 1)  # back in Python after each epoch
     with pytest.warns(UserWarning, match="interrupted after 2 of 6 epochs"):
         partly = run(epochs=6)
     assert partly.epochs == 2
@@ -799,7 +800,7 @@ BAD = {
 def test_bad_input_is_answered_before_training_by_one_sentence(name, monkeypatch):
     arguments, error, message = BAD[name]
     trained = []
-    monkeypatch.setattr(replicas.Program, "run", lambda *_: trained.append(1))
+    monkeypatch.setattr(training.Program, "run", lambda *_: trained.append(1))
     with pytest.raises(error, match=message) as caught:
         run(**arguments)
     assert not trained

@@ -6,7 +6,7 @@ from exercise_answers import says
 from scipy import stats
 
 from nnperf_utils.exercises import fair_comparison as exercises
-from nnperf_utils.statistics import interval
+from nnperf_utils.statistics import interval, repetitions_needed
 
 ALL = [exercises.runs_needed, exercises.referee, exercises.leaks]
 
@@ -43,13 +43,23 @@ def by_student(sd, gap):
     return n
 
 
+def by_simulation(sd, gap):
+    rng = np.random.default_rng(0)
+    for n in range(2, 1000):
+        drawn = rng.normal(gap, sd, (4000, n))
+        if np.mean(stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05) >= 0.8:
+            return n
+
+
 @pytest.mark.parametrize(
     "right",
     [
         by_student,
-        lambda sd, gap: np.ceil((2.8016 * sd / gap) ** 2),
-        lambda sd, gap: int((2.8 * sd / gap) ** 2) + 1,
+        by_simulation,
+        lambda sd, gap: repetitions_needed(gap, sd),
+        lambda sd, gap: np.ceil((2.8016 * sd / gap) ** 2) + 2,
     ],
+    ids=["Student", "simulation", "package", "normal and two"],
 )
 def test_runs_alternatives(right):
     assert says(exercises.runs_needed.judge(right), "correct", "four times")
@@ -63,10 +73,13 @@ def test_runs_alternatives(right):
         (lambda sd, gap: np.ceil(2.8 * sd / gap), "square is missing"),
         (lambda sd, gap: np.ceil((2.8 * gap / sd) ** 2), "upside down"),
         (lambda sd, gap: (2.8 / gap) ** 2, "does not depend on `sd`"),
-        (lambda sd, gap: (2.8 * sd / gap) ** 2, "Round up"),
-        (lambda sd, gap: int((2.8 * sd / gap) ** 2), "you round down"),
-        (lambda sd, gap: 20, "it returns 20, and it takes about 32"),
-        (lambda sd, gap: 32, "it takes about 13"),
+        (lambda sd, gap: (2.8 * sd / gap) ** 2, "a fraction of a pair"),
+        (lambda sd, gap: np.ceil((2.8 * sd / gap) ** 2), "in 55% of the attempts"),
+        (lambda sd, gap: int((2.8 * sd / gap) ** 2), "as known"),
+        (lambda sd, gap: 20, "it returns 20, and it takes about 6"),
+        (lambda sd, gap: 6, "it takes about 34"),
+        (lambda sd, gap: 6.5, "it takes about 6"),
+        (lambda sd, gap: -5, "it takes about 6"),
         (lambda sd, gap: print(end=""), "returns nothing"),
         (lambda sd, gap: "32", "it takes about"),
         (lambda sd, gap: [32, 13], "returns 2 numbers"),

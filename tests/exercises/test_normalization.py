@@ -181,6 +181,22 @@ def test_repair_right(right):
     assert says(exercises.repair.judge(right), "correct", "Repaired")
 
 
+@pytest.mark.parametrize(
+    ("right", "changed"), [(by_hand, False), (of_a_copy, False), (many_passes, True)]
+)
+def test_repair_tells_of_a_momentum_left_behind(right, changed):
+    assert ("put it back" in exercises.repair.judge(right).message) == changed
+
+
+def test_repair_solution_puts_the_momentum_back():
+    names = {}
+    exec(exercises.repair.source, names)
+    model = exercises.sick_network()
+    before = [layer.momentum for layer in normalizations(model)]
+    names["repair"](model, exercises.training_images()[0])
+    assert [layer.momentum for layer in normalizations(model)] == before
+
+
 def few_passes(model, x):
     for _ in range(5):
         model(x, training=True)

@@ -1,0 +1,155 @@
+"""Execute all chapters with everything drawn anew, and record what comes out.
+
+``python scripts/replicate.py 1000`` adds 1000 to every seed of the course, compares
+verdicts and estimates with those of the published run, and writes
+``claims/replications/1000.json``.  ``--data diabetes`` takes the reader's own table
+from ``NNPERF_DIABETES_CSV`` besides.  Chapters that were finished before an
+interruption are not executed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import execute
+from alone import alone
+
+from nnperf_utils import catalog, replications, seeds
+from nnperf_utils.catalog import Claim
+from nnperf_utils.claims import read_evidence
+
+Evidence = dict[str, dict]
+TABLES = {"diabetes": execute.OWN_TABLE}
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn")
+
+
+def evidence(folder: Path) -> Evidence:
+    """Return what the executed chapters in a folder say about the claims."""
+    return {
+        one["id"]: one
+        for chapter in execute.chapters()
+        if (folder / chapter.name).is_file()
+        for one in read_evidence(execute.read_json(folder / chapter.name))
+    }
+
+
+def outside(fresh: dict, published: dict) -> list[str]:
+    """Return the effects whose fresh estimate is outside the published interval."""
+    found = []
+    for name, ends in fresh["effects"].items():
+        before = published["effects"].get(name)
+        exact = before is None or before["low"] == before["high"]
+        if not exact and not before["low"] <= ends["value"] <= before["high"]:
+            found.append(name)
+    return found
+
+
+def record(
+    fresh: Evidence,
+    published: Evidence,
+    claims: dict[str, Claim],
+    offset: int,
+    tables: dict[str, str],
+) -> dict:
+    """Put together a record in the form that `nnperf_utils.replications` reads."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=execute.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {
+        "seeds": offset,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": commit,
+        "versions": {"python": python} | {name: version(name) for name in PACKAGES},
+        "tables": tables,
+        "claims": {
+            name: {
+                "digest": claims[name].digest,
+                "verdict": one["verdict"],
+                "effects": {
+                    effect: {end: ends[end] for end in ("value", "low", "high")}
+                    for effect, ends in one["effects"].items()
+                },
+                "outside": outside(one, published[name]),
+            }
+            for name, one in fresh.items()
+            if name in claims and name in published
+        },
+    }
+
+
+def told(made: dict, published: Evidence) -> str:
+    """Say how the fresh run compares with the published one."""
+    turned = [
+        f"{name}: {published[name]['verdict']} → {one['verdict']}"
+        for name, one in made["claims"].items()
+        if one["verdict"] != published[name]["verdict"]
+    ]
+    estimates = sum(len(one["effects"]) for one in made["claims"].values())
+    out = sum(len(one["outside"]) for one in made["claims"].values())
+    total = len(made["claims"])
+    lines = [
+        f"{total - len(turned)} of {total} verdicts came out the same; "
+        f"{out} of {estimates} estimates lie outside the published interval"
+    ]
+    return "\n".join(lines + [f"  {line}" for line in turned])
+
+
+def main() -> int:
+    """Make a fresh run and its record; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make replicate", description="run all chapters with fresh seeds"
+    )
+    parser.add_argument("seeds", type=int, nargs="?", help="added to every seed")
+    parser.add_argument("--data", choices=TABLES, help="a table of your own")
+    arguments = parser.parse_args()
+    if not arguments.seeds or arguments.seeds < 1:
+        sys.exit("say by how much to shift all seeds: make replicate SEEDS=1000")
+    name, tables = str(arguments.seeds), {}
+    if arguments.data:
+        variable = TABLES[arguments.data]
+        own = os.environ.get(variable)
+        if not own or not Path(own).is_file():
+            sys.exit(f"DATA={arguments.data} takes the table's path from {variable}")
+        name += f"-{arguments.data}"
+        tables[arguments.data] = f"sha256 {execute.file_digest(Path(own))}"
+    elif os.environ.get(execute.OWN_TABLE):
+        sys.exit(f"{execute.OWN_TABLE} is set; say DATA=diabetes to make use of it")
+    published = evidence(execute.EXECUTED)
+    folder = execute.EXECUTED / f"replicate-{name}"
+    environment = os.environ | {
+        seeds.VARIABLE: str(arguments.seeds),
+        "NNPERF_EXECUTED": str(folder),
+    }
+    with alone("replicate.py"):
+        command = [sys.executable, str(Path(__file__).with_name("execute.py"))]
+        status = subprocess.run(command, env=environment).returncode
+        if status:
+            return status
+        claims = catalog.load_claims().claims
+        made = record(evidence(folder), published, claims, arguments.seeds, tables)
+        missing = sorted(set(published) - set(made["claims"]))
+        if missing:
+            sys.exit(f"the fresh run judges {missing[0]} nowhere")
+        target = catalog.claims_folder() / "replications" / f"{name}.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        replications.load_replications()  # it must be readable
+    print(told(made, published))
+    print(f"recorded in {target.relative_to(execute.ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

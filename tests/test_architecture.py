@@ -25,7 +25,6 @@ LAYERS = [
     {"catalog"},
     {"replications", "cards"},
     {"claims"},
-    {"surrogate"},
     {"labs"},
     {"exercises.base"},
     {"exercises"},  # one module a chapter, none of which knows another

@@ -208,7 +208,7 @@ def test_what_is_wrong_with_a_variant_is_warned_of():
     # A warning points to the line that called compare.
     assert {w.filename for w in failures} == {__file__}
     assert "checks failed" in repr(comparison)
-    assert "too few seeds" in repr(comparison)
+    assert "too few for a verdict" in repr(comparison)
 
 
 def test_a_scaler_that_saw_the_validation_rows_is_warned_of():

@@ -5,6 +5,7 @@ Each goes on from what stands in its file in ``appendix/``.
 
 from __future__ import annotations
 
+import ast
 import platform
 import re
 import subprocess
@@ -24,12 +25,36 @@ import execute
 
 
 def api() -> Iterator[str]:
-    """Yield a section for each public module of the package."""
+    """Yield a section for each public module of the package.
+
+    The engine's rooms are for who changes the engine. What a module only passes on is
+    told where it is at home.
+    """
     for path in sorted((execute.ROOT / "nnperf_utils").rglob("*.py")):
-        if path.stem != "__init__" and "\n__all__ = " in path.read_text("utf-8"):
-            name = ".".join(path.relative_to(execute.ROOT).with_suffix("").parts)
-            yield f"## {name}\n"
-            yield f"```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
+        text = path.read_text("utf-8")
+        is_engine = path.parent.name == "engine" and path.stem != "__init__"
+        if path.stem == "__init__" or is_engine or "\n__all__ = " not in text:
+            continue
+        name = ".".join(path.relative_to(execute.ROOT).with_suffix("").parts)
+        own = ", ".join(own_members(text))
+        yield f"## {name}\n"
+        yield f"```{{eval-rst}}\n.. automodule:: {name}\n   :members: {own}\n```\n"
+
+
+def own_members(text: str) -> list[str]:
+    """Return the public names that a module's text defines itself, in order."""
+    names: list[str] = []
+    public: list[str] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id == "__all__":
+                public = ast.literal_eval(node.value)
+            elif isinstance(target, ast.Name):
+                names.append(target.id)
+    return [name for name in names if name in public]
 
 
 def plain_references(

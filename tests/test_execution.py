@@ -310,7 +310,7 @@ def test_own_start_up_files_do_not_reach_a_chapter(book, monkeypatch, tmp_path):
 def site(book: Path) -> Path:
     """Make the two chapters a site that can be built, with the real package."""
     shutil.rmtree(book / "nnperf_utils")
-    for name in ("_ext", "_static", "_templates", "_config.yml"):
+    for name in ("_ext", "_static", "_templates", "labs", "_config.yml"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, book / name)
     (book / "appendix").mkdir()

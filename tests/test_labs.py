@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import site_checks as checks
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from scipy import stats
 from sphinx.application import Sphinx
 
@@ -23,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
 import shared_labs
-from pdf import find_browser
 
 from nnperf_utils import labs
 
@@ -131,21 +129,6 @@ class Browser:
 
 
 PHONE = {"viewport": checks.PHONE, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="session")
-def browser():
-    program = find_browser()
-    if program is None:
-        say = pytest.fail if os.environ.get("NNPERF_REQUIRE_BROWSER") else pytest.skip
-        say("no Chromium or Chrome found: the labs are not played")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program,
-            args=["--host-resolver-rules=MAP * ~NOTFOUND"],
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture

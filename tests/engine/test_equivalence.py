@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, Phase, event, given, reject, settings
 from hypothesis import strategies as st
 from keras import layers, losses, optimizers, regularizers
 
-from nnperf_utils.replicas import example_order, replicate
+from nnperf_utils.engine.work import Work, checked_task
+from nnperf_utils.replicas import Cell, example_order, replicate, train_work
 
 EXAMPLES = int(os.environ.get("NNPERF_HYPOTHESIS_EXAMPLES", "8"))
 EPOCHS = 10
 SEEDS = (0, 5)
 TOLERANCE = 1e-4
+WEIGHTS = {0: 0.5, 1: 2.0, 2: 1.0}
 
 _random = np.random.default_rng(0)
 TABLE = _random.normal(size=(48, 6)).astype("float32")
@@ -259,8 +261,8 @@ def task(draw):
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
     print_blob=True,
 )
-@given(hidden(), optimizer(), task(), st.booleans())
-def test_drawn_networks_train_as_with_fit(hidden, optimizer, task, weighted):
+@given(hidden(), optimizer(), task(), st.booleans(), st.booleans())
+def test_drawn_networks_train_as_with_fit(hidden, optimizer, task, weighted, is_split):
     y, output, loss, metrics = task
 
     def build():
@@ -270,18 +272,41 @@ def test_drawn_networks_train_as_with_fit(hidden, optimizer, task, weighted):
         model.compile(optimizer(), loss, metrics=metrics, weighted_metrics=[])
         return model
 
+    arguments = {"class_weight": WEIGHTS} if weighted and y.ndim == 1 else {}
     data = dataset(TABLE, y)
-    arguments = {"class_weight": {0: 0.5, 1: 2.0}} if weighted and y.ndim == 1 else {}
-    runs = replicate(
-        build,
-        data,
-        seeds=SEEDS,
-        epochs=EPOCHS,
-        batch_size=32,
-        progress=False,
-        **arguments,
-    )
+    runs = trained(build, data, is_split, **arguments)
     seed = SEEDS[1]
+    compare_with_fit(runs, build, data, seed, arguments)
+    if is_split:
+        event("two splits in one graph")
+        compare_with_fit(runs, build, other_split(data), seed + 1, arguments)
+
+
+def other_split(data):
+    """The same rows dealt out otherwise."""
+    parts = zip(data.validation, data.train, strict=True)
+    x, y = (np.concatenate(pair) for pair in parts)
+    return dataset(x, y)
+
+
+def trained(build, data, is_split, **arguments):
+    """Train on one data set, or on two splits at once, each with seeds of its own."""
+    splits = [data, other_split(data)] if is_split else [data]
+    tasks = [
+        checked_task(
+            one, epochs=EPOCHS, batch_size=32, labels={"split": i}, **arguments
+        )
+        for i, one in enumerate(splits)
+    ]
+    cells = [
+        Cell(None, seed + i, build, i) for i in range(len(tasks)) for seed in SEEDS
+    ]
+    runs = train_work(cells, Work.of(tasks), progress=False)
+    assert len({id(result.group) for result in runs._results}) == 1
+    return runs
+
+
+def compare_with_fit(runs, build, data, seed, arguments):
     reference, history = fitted(build, data, seed, **arguments)
     try:
         assert_same(runs, seed, reference, history)
@@ -445,7 +470,7 @@ MINI = {
 @pytest.mark.parametrize("batch_size", [8, 12])  # 12 leaves a smaller last batch
 def test_mini_batches_train_as_a_loop_over_the_same_order(kind, batch_size):
     build, data = sequential((6,), *MINI[kind]), dataset(TABLE, CLASSES)
-    weights = {"class_weight": {0: 1.0, 1: 3.0}}
+    weights = {"class_weight": {0: 1.0, 1: 3.0, 2: 0.5}}
     runs = replicate(
         build,
         data,

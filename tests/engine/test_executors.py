@@ -174,6 +174,22 @@ print("the same")
     assert done.stdout.strip() == "the same", done.stderr[-2000:]
 
 
+def test_designs_go_to_workers(process_pool):
+    splits = [datasets.load_diabetes(seed=seed) for seed in range(2)]
+    options = OPTIONS | {"seeds": 2, "grid": {"rate": [0.1, 0.4]}, "choose": False}
+
+    def with_rate(data, rate):
+        return models.mlp(data, units=8, dropout=rate)
+
+    variants = {"plain": plain, "dropout": with_rate}
+    here = compare(variants, splits, **options)
+    there = compare(variants, splits, **options, executor=process_pool)
+    same(there.history, here.history)
+    assert there.estimate("plain").design == "2 splits × 2 seeds each"
+    scores = there.scores("test_accuracy")
+    same(scores, here.scores("test_accuracy"))
+
+
 @pytest.mark.parametrize("bad", ["threads", 4])
 def test_what_is_no_executor_is_named(bad):
     with pytest.raises(TypeError, match="executor") as raised:

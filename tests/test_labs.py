@@ -1024,11 +1024,9 @@ def test_predictions_are_kept_and_shown_beside_what_was_measured(shared, visit):
     kept = stored(seen)["predictions"]
     assert kept["t-train"]["said"] == 2 and kept["t-train"]["sure"] == 80
     assert kept["t-curve"]["said"] == pytest.approx([1.5, 0.95, 1, 1])
-    drawn = (
-        answers[2]
-        .locator("circle")
-        .evaluate_all("dots => dots.map(d => Number(d.getAttribute('cy')))")
-    )
+    dots = answers[2].locator("circle")
+    dots.first.wait_for()  # the page has just been loaded again
+    drawn = dots.evaluate_all("dots => dots.map(d => Number(d.getAttribute('cy')))")
     # heights are those of the data
     np.testing.assert_allclose(
         np.diff(drawn) / (drawn[1] - drawn[0]), np.diff(MEASURED) / -0.5, rtol=1e-6

@@ -1,0 +1,212 @@
+"""What a chapter's form owes its reader; each fault is a sentence.
+
+`test_form.py` holds the chapters to it, and chapters broken on purpose. A notebook
+comes with the outputs of its run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from bs4 import BeautifulSoup
+from playwright.sync_api import Page
+
+PARTS = [
+    "The question",
+    "See it fail",
+    "Predict",
+    "Why",
+    "Measure it",
+    "Fix it",
+    "When it does not help",
+    "In your own network",
+    "Exercises",
+    "Quiz",
+    "What to keep",
+]
+MOST_LINES = 250  # of code that is seen, before the exercises
+MOST_IN_A_RUN = 25  # without a sentence between
+MOST_IN_A_CELL = 15
+MOST_FOLDED = 120
+MOST_WORDS = 2800
+MOST_OPEN_CARDS = 6
+MOST_SHARE = 0.25  # of the height before the exercises, on a desk's screen
+MOST_AT_ONE_PLACE = 0.4  # of the right answers of all quizzes
+FEWEST_PREDICTIONS = 2
+WIDTH = 1280
+
+_FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
+_MARKUP = re.compile(r"\{[a-z:]+\}`[^`]*`|<[^>]+>|\]\([^)]*\)")
+_WORD = re.compile(r"[^\W_][\w'’/-]*")
+_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+
+
+def all_faults(notebook: dict) -> list[str]:
+    """Return what the notebook's form lacks."""
+    cells = notebook["cells"]
+    return [
+        *part_faults(cells),
+        *code_faults(cells),
+        *word_faults(cells),
+        *card_faults(cells),
+        *hand_faults(cells),
+    ]
+
+
+def part_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield what is wrong with the parts and their order."""
+    found = [name for cell in cells for name in headings(cell)]
+    if found != PARTS:
+        yield f"has the parts {', '.join(found)}; expected {', '.join(PARTS)}"
+
+
+def code_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield where there is too much code, seen or folded."""
+    seen = run = folded = longest = 0
+    for cell in _between(cells, None, "Exercises"):
+        source = _text(cell)
+        if cell["cell_type"] == "markdown":
+            # code in the text is read as other code is
+            seen += sum(_lines(code) for code in _FENCED.findall(source))
+            run = 0 if _words(source) else run
+        elif _is_folded(cell):
+            folded += _lines(source)
+        else:
+            lines = _lines(source)
+            seen, run = seen + lines, run + lines
+            longest = max(longest, run)
+            if lines > MOST_IN_A_CELL:
+                yield f"{cell['id']} shows {lines} lines of code, over {MOST_IN_A_CELL}"
+    if seen > MOST_LINES:
+        yield f"shows {seen} lines of code before the exercises, over {MOST_LINES}"
+    if longest > MOST_IN_A_RUN:
+        yield f"shows {longest} lines of code without a sentence, over {MOST_IN_A_RUN}"
+    if folded > MOST_FOLDED:
+        yield f"folds {folded} lines of code, over {MOST_FOLDED}"
+
+
+def word_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield whether there is too much to read."""
+    words = sum(_words(_text(c)) for c in cells if c["cell_type"] == "markdown")
+    if words > MOST_WORDS:
+        yield f"has {words:,} words of prose, over {MOST_WORDS:,}"
+
+
+def card_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield whether too many cards stand open."""
+    opened = sum(
+        len(page.select(".nnperf-claim"))
+        for cell in cells
+        if not _tags(cell) & {"hide-output", "remove-output", "hide-cell"}
+        for page in _pages(cell)
+    )
+    if opened > MOST_OPEN_CARDS:
+        yield f"shows {opened} open cards, over {MOST_OPEN_CARDS}"
+
+
+def hand_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield what is missing for the reader's hands."""
+    pieces = list(_pieces(cells))
+    if "lab" not in [kind for kind, _ in pieces]:
+        yield "has no lab"
+    asked = [name for kind, name in pieces if kind == "predict"]
+    if len(asked) < FEWEST_PREDICTIONS:
+        yield f"asks for {len(asked)} predictions, fewer than {FEWEST_PREDICTIONS}"
+    for name in asked:
+        after = pieces[pieces.index(("predict", name)) :]
+        if ("answer", name) not in after:
+            yield f"does not answer the prediction {name} after it has asked"
+    of_exercises = _pieces(_between(cells, "Exercises", "Quiz"))
+    if not {kind for kind, _ in of_exercises} & {"lab", "predict", "quiz"}:
+        yield "has no exercise that can be done in the page"
+    if "quiz" not in [kind for kind, _ in _pieces(_between(cells, "Quiz", None))]:
+        yield "has no question under Quiz"
+
+
+def place_faults(notebooks: Iterable[dict]) -> Iterator[str]:
+    """Yield the places that hold too many right answers of all quizzes together."""
+    places = Counter(
+        json.loads(piece.select_one("script.nnp-data").string)["right"] + 1
+        for notebook in notebooks
+        for cell in notebook["cells"]
+        for page in _pages(cell)
+        for piece in page.select('section.nnperf-lab[data-kind="quiz"]')
+    )
+    for place, number in places.items():
+        if number > MOST_AT_ONE_PLACE * places.total():
+            yield (
+                f"{number} of {places.total()} right answers are at place {place}, "
+                f"over {MOST_AT_ONE_PLACE:.0%}"
+            )
+
+
+def code_share(page: Page) -> float:
+    """Return the share of code that is seen in the height before the exercises."""
+    page.set_viewport_size({"width": WIDTH, "height": 800})
+    return page.evaluate(
+        """() => {
+          const end = document.querySelector("#exercises").getBoundingClientRect().top;
+          const article = document.querySelector("article").getBoundingClientRect();
+          const code = [...document.querySelectorAll("article div.highlight")].filter(
+            e => !e.closest("details:not([open]), .cell_output"));
+          const boxes = code.map(e => e.getBoundingClientRect());
+          const above = boxes.filter(box => box.top < end);
+          return above.reduce((sum, box) => sum + box.height, 0) / (end - article.top);
+        }"""
+    )
+
+
+def _between(cells: list[dict], begin: str | None, end: str | None) -> list[dict]:
+    """Return the cells from one part on and before another."""
+    heads = [headings(cell) for cell in cells]
+    at = {name: place for place, names in enumerate(heads) for name in names}
+    first = at.get(begin, len(cells)) if begin else 0
+    return cells[first : at.get(end, len(cells)) if end else None]
+
+
+def headings(cell: dict) -> list[str]:
+    """Return the names of the parts that begin in a cell."""
+    if cell["cell_type"] != "markdown":
+        return []
+    return _HEADING.findall(_FENCED.sub("", _text(cell)))
+
+
+def _pieces(cells: list[dict]) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of the labs, predictions, answers and quizzes."""
+    for cell in cells:
+        for page in _pages(cell):
+            for piece in page.select("section.nnperf-lab"):
+                yield piece["data-kind"], piece["data-name"]
+
+
+def _pages(cell: dict) -> list[BeautifulSoup]:
+    """Return the HTML that a cell has put out."""
+    shown = [output.get("data", {}) for output in cell.get("outputs", ())]
+    pages = ("".join(data["text/html"]) for data in shown if "text/html" in data)
+    return [BeautifulSoup(page, "html.parser") for page in pages]
+
+
+def _text(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def _tags(cell: dict) -> set[str]:
+    return set(cell["metadata"].get("tags", ()))
+
+
+def _is_folded(cell: dict) -> bool:
+    return bool(_tags(cell) & {"hide-input", "remove-input", "hide-cell"})
+
+
+def _lines(code: str) -> int:
+    return sum(bool(line.strip()) for line in code.splitlines())
+
+
+def _words(text: str) -> int:
+    for other in (_FENCED, _FORMULA, _MARKUP):
+        text = other.sub(" ", text)
+    return len(_WORD.findall(text))

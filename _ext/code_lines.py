@@ -10,7 +10,11 @@ import re
 from sphinx.application import Sphinx
 
 MARK = "line"
-PROMPTS = {"Show code cell source": "Code", "Hide code cell source": "Hide code"}
+PROMPTS = {
+    f"{verb} code cell {what}": short
+    for verb, short in (("Show", "Code"), ("Hide", "Hide code"))
+    for what in ("source", "content")
+}
 LINE = re.compile(rf'<span id="{MARK}-\d+">((?:<span class="w">)?( *))')
 
 

@@ -31,6 +31,7 @@ WEIGHTS = {
 }
 NO_PROSE = (
     nodes.literal_block,
+    nodes.math,
     nodes.math_block,
     nodes.raw,
     nodes.comment,
@@ -92,25 +93,28 @@ def collect(
     if doctree is None or page not in app.env.found_docs:
         return
     index: dict = app.course_sections  # type: ignore[attr-defined]
-    title = nodes.Text(app.env.titles[page].astext()).astext()
     number = len(index["pages"])
     index["pages"].append(
-        {"address": context["pathto"](page), "title": title, "weight": weight(page)}
+        {
+            "address": app.builder.get_target_uri(page),
+            "title": app.env.titles[page].astext(),
+            "weight": weight(page),
+        }
     )
-    index["pages"][-1]["address"] = app.builder.get_target_uri(page)
     asked = read_words()["asked"]
-    for place, (anchor, name, text) in enumerate(sections(doctree)):
-        # what is asked of a page leads to its beginning
-        phrases = asked.get(f"{page}#{anchor}", []) + (
-            asked.get(page, []) if place == 0 else []
-        )
+    found = list(sections(doctree))
+    for place, (anchor, title, text) in enumerate(found):
+        # a page's title often has no text but that of its first section
+        first = place == 0
+        shown = text or (found[1][2] if first and len(found) > 1 else "")
+        phrases = asked.get(f"{page}#{anchor}", [])
         index["sections"].append(
             {
                 "page": number,
-                "anchor": f"#{anchor}" if place else "",
-                "title": name,
-                "text": text,
-                "asked": phrases,
+                "anchor": "" if first else f"#{anchor}",
+                "title": title,
+                "text": shown,
+                "asked": [*asked.get(page, []), *phrases] if first else phrases,
             }
         )
 

@@ -7,7 +7,7 @@
   const stemmer = new Stemmer();
   const common = new Set([...stopwords, "i", "my", "me", "how", "do", "does", "what",
     "which", "why", "when", "should", "can", "its", "from", "after", "too"]);
-  const words = text => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
+  const words = text => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   const stem = word => stemmer.stemWord(word);
 
   // each word's group of words that mean about the same, by their stems
@@ -47,7 +47,7 @@
         }));
         return pages[section.page].weight * (1 + covers ** 3);
       },
-      fuzzy: term => term.length > 5 ? 0.15 : false,
+      fuzzy: term => term.length > 5 ? 0.25 : false,
       prefix: (term, number, all) => number === all.length - 1 && term.length > 2,
       weights: { fuzzy: 0.2, prefix: 0.3 },
     });
@@ -69,7 +69,7 @@
 
   // The piece of a text around the first word that was asked for, with these marked.
   const excerpt = (text, stems) => {
-    const pieces = text.split(/([\p{L}\p{N}_]+)/u);
+    const pieces = text.split(/([\p{L}\p{N}]+)/u);
     const told = pieces.map(piece => stems.has(stem(piece.toLowerCase())));
     const first = Math.max(0, told.indexOf(true));
     const begin = Math.max(0, first - 16), end = begin + 64;

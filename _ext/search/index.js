@@ -47,7 +47,7 @@
         }));
         return pages[section.page].weight * (1 + covers ** 3);
       },
-      fuzzy: term => term.length > 5 ? 0.25 : false,
+      fuzzy: term => term.length > 4 ? 0.25 : false,
       prefix: (term, number, all) => number === all.length - 1 && term.length > 2,
       weights: { fuzzy: 0.2, prefix: 0.3 },
     });

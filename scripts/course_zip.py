@@ -53,9 +53,15 @@ def locked() -> str:
 
 
 def by_name(requirements: str) -> dict[str, str]:
-    """Return each package's lines of a file of requirements, by its name."""
-    entries = re.findall(r"^\S.*\n(?:[ \t].*\n)*", requirements, re.MULTILINE)
-    return {re.split("[=; ]", entry)[0]: entry for entry in sorted(entries)}
+    """Return each package's lines of a file of requirements, by its name.
+
+    A package may have several versions, each for other releases of Python.
+    """
+    found: dict[str, str] = {}
+    for entry in re.findall(r"^\S.*\n(?:[ \t].*\n)*", requirements, re.MULTILINE):
+        name = re.split("[=; ]", entry)[0]
+        found[name] = found.get(name, "") + entry
+    return dict(sorted(found.items()))
 
 
 def make_wheel(folder: Path) -> Path:

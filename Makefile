@@ -76,8 +76,8 @@ adopt: setup  ## set the repository's address: make adopt REPO=https://github.co
 register: setup  ## register a new or revised claim: make register CLAIM=its-id
 	@$(PY) scripts/register.py $(if $(WORDING),--wording) $(CLAIM)
 
-colab: setup  ## run every chapter alone, with nothing but the package (minutes)
-	@NNPERF_COLAB=1 $(PY) -m pytest tests/test_adopt.py -k alone
+colab: setup  ## run all chapters alone, or CHAPTER=07, with nothing but the package
+	@NNPERF_COLAB="$(or $(CHAPTER),all)" $(PY) -m pytest tests/test_adopt.py -k alone
 
 replicate: setup book  ## run all chapters with everything drawn anew: SEEDS=1000 [DATA=diabetes]
 	@$(PY) scripts/replicate.py $(SEEDS) $(if $(DATA),--data $(DATA))
@@ -86,6 +86,12 @@ upgrade: setup  ## lock the newest releases of all dependencies and install them
 	@$(UV) lock --upgrade
 	@$(UV) export --quiet --frozen --only-group setup --no-emit-project --no-header \
 	  > scripts/uv.txt
+	@mkdir -p _build
+	@$(UV) export --quiet --frozen --all-groups --no-emit-project --no-header \
+	  --no-hashes > _build/locked.txt
+	@echo jupyterlab | $(UV) pip compile - --quiet --upgrade --universal \
+	  --python-version 3.11 --constraint _build/locked.txt --generate-hashes \
+	  --no-header --no-annotate > scripts/jupyterlab.txt
 	@$(UV) sync $(SYNC)
 
 clean:  ## remove what was built, keep what is installed

@@ -1,14 +1,14 @@
-"""Under a chapter's title: minutes to read and to run, verdicts, the notebook."""
+"""Under a chapter's title: what it takes, verdicts, the notebook."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import chapter_times
 from claims_ledger import WORDS
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import execute
 
-WORDS_A_MINUTE = 120  # of technical prose, with its figures and code
-
 
 def duration(seconds: float) -> str:
     """Return a running time in words."""
@@ -29,26 +27,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
 
 
-def reading_minutes(doctree: nodes.document) -> int:
-    """Return the minutes that the chapter itself announces, or an estimate."""
-    prose = " ".join(
-        node.astext()
-        for node in doctree.findall(nodes.paragraph)
-        if node.parent is not None
-    )
-    told = re.search(r"\babout\s+(\d+)\s+minutes\b", prose)
-    return (
-        int(told[1]) if told else 5 * max(1, len(prose.split()) // WORDS_A_MINUTE // 5)
-    )
-
-
-def facts(chapter: Path, doctree: nodes.document, ledger: str, source: str) -> str:
+def facts(chapter: Path, ledger: str, source: str) -> str:
     """Return the list as HTML."""
     record = execute.read_json(execute.record_path(chapter))
     found = claims.read_evidence(execute.read_json(execute.executed_path(chapter)))
     counts = Counter(one["verdict"] for one in found)
     items = [
-        f"{reading_minutes(doctree)} minutes to read",
+        chapter_times.in_words(chapter_times.times_of(execute.read_json(chapter))),
         f"{duration(record['seconds'])} to run",
     ]
     if found:
@@ -77,7 +62,7 @@ def add_facts(
         return
     pathto: Any = context["pathto"]
     told = facts(
-        chapter, doctree, pathto("appendix/claims"), pathto(f"_sources/{page}.ipynb", 1)
+        chapter, pathto("appendix/claims"), pathto(f"_sources/{page}.ipynb", 1)
     )
     context["body"] = context["body"].replace("</h1>", f"</h1>\n{told}", 1)
 

@@ -61,11 +61,11 @@ def drop_scripts(html: str, page: str) -> str:
     """Drop the scripts that the theme writes into every page by itself.
 
     The icons come from a font; a second copy of them, as a script, is 1.5 MB. The
-    search's index is read on the search's own page.
+    course has an index of its own, and the words of its language are read with it.
     """
-    unused = ["fontawesome"]
+    unused = ["fontawesome", "searchtools", "searchindex"]
     if page != "search.html":
-        unused += ["searchtools", "language_data", "searchindex"]
+        unused += ["language_data"]
     pattern = rf"\s*<(?:script|link)[^>]*(?:{'|'.join(unused)})\.js[^>]*>(?:</script>)?"
     thebe = r'<script type="text/x-thebe-config">.*?</script>'
     html = re.sub(thebe, "", html, flags=re.DOTALL)

@@ -103,18 +103,27 @@ def pytest_make_parametrize_id(val: Any) -> str | None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what the site's pages weigh, compressed."""
-    told = {
+    """Print what the pages weigh, compressed, and how long `course.zip` takes."""
+    if told := _recorded(terminalreporter, "page weight"):
+        terminalreporter.section("weight of the pages, with all that they load")
+        for page, size in sorted(told):
+            terminalreporter.write_line(f"{size / 1024:5.0f} KB  {page}")
+    if told := _recorded(terminalreporter, "course.zip"):
+        terminalreporter.section("course.zip, by the commands of its README")
+        for command, seconds in told:
+            terminalreporter.write_line(f"{seconds:5.0f} s  {command}")
+
+
+def _recorded(terminalreporter: Any, what: str) -> list[tuple]:
+    """Return what tests recorded under a name, each once."""
+    found = (
         tuple(value)  # a list, where another process sent it
         for reports in terminalreporter.stats.values()
         for report in reports
         for name, value in getattr(report, "user_properties", ())
-        if name == "page weight"
-    }
-    if told:
-        terminalreporter.section("weight of the pages, with all that they load")
-        for page, size in sorted(told):
-            terminalreporter.write_line(f"{size / 1024:5.0f} KB  {page}")
+        if name == what
+    )
+    return list(dict.fromkeys(found))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ document.addEventListener("DOMContentLoaded", () => {
       const [verdict, ...rest] = mark.getAttribute("aria-label").split(": ");
       const title = `${mark.textContent.trim()} ${verdict}`;
       const link = make("a", { href: mark.href }, "See it measured");
-      const name = make("b", { className: mark.className.replace("mark-shown", "") }, title);
+      const [, kind] = mark.classList;
+      const name = make("b", { className: `verdict ${kind}` }, title);
       place.replaceChildren(name, ` “${rest.join(": ")}” `, link);
     };
     const markOf = ({ target }) => target.closest?.("a.verdict");
@@ -45,7 +46,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const test = document.querySelector(".self-test");
   if (!test) return;
-  const { questions, ledger } = JSON.parse(test.querySelector(".self-test-data").textContent);
+  const told = test.querySelector(".self-test-data").textContent;
+  const { questions, ledger } = JSON.parse(told);
   const place = test.querySelector(".self-test-proposal");
 
   /** Say which chapter to begin with: the first whose question was missed. */
@@ -56,7 +58,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const link = (page, text) => make("a", { href: page }, text);
     if (!answered.length) return;
     if (answered.length < questions.length)
-      place.textContent = `${answered.length} of ${questions.length} answered: the proposal comes with the last one.`;
+      place.textContent =
+        `${answered.length} of ${questions.length} answered: ` +
+        "the proposal comes with the last one.";
     else if (missed.length)
       place.replaceChildren(
         `${questions.length - missed.length} of ${questions.length} right. Begin with `,
@@ -65,7 +69,8 @@ document.addEventListener("DOMContentLoaded", () => {
       );
     else
       place.replaceChildren(
-        `All ${questions.length} right. Begin with what may surprise you all the same: the claims that fail, in `,
+        `All ${questions.length} right. Begin with what may surprise you all the same: ` +
+          "the claims that fail, in ",
         link(ledger, "the ledger"),
         ".",
       );

@@ -33,6 +33,11 @@ document.addEventListener("DOMContentLoaded", () => {
   // --- what an answer was worth -------------------------------------------------------
 
   const PARTS = { predict: "predictions", quiz: "quizzes", lab: "labs" };
+  const NOT_YET = {
+    predict: "no guess yet",
+    quiz: "not answered yet",
+    lab: "not reached yet",
+  };
 
   /** Return what is kept of an item if it fits the item, else null. */
   function record(item, all) {
@@ -71,7 +76,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   /** Return in words what an answer was worth. */
   function told(item, found) {
-    if (!found) return { lab: "not reached yet", quiz: "not answered yet" }[item.kind] || "no guess yet";
+    if (!found) return NOT_YET[item.kind];
     if (item.kind === "lab") return "✓ goal reached";
     const { right, factor: off } = judged(item, found);
     if (item.kind === "quiz") return right ? "✓ right" : "✗ not right";
@@ -115,16 +120,24 @@ document.addEventListener("DOMContentLoaded", () => {
     try {
       found = localStorage.getItem(store.KEY);
     } catch {
-      return "This browser keeps nothing on this device, so that what you do is forgotten with the page.";
+      return "This browser keeps nothing on this device: what you do goes with the page.";
     }
     try {
       const all = JSON.parse(found);
-      if (found === null || (store.isRecord(all) && all.version === store.VERSION)) return "";
+      const sound = store.isRecord(all) && all.version === store.VERSION;
+      if (found === null || sound) return "";
     } catch {
       // told below
     }
     return "What this device had kept cannot be read: your next answer begins anew.";
   }
+
+  /** Return what was guessed, each with its question and what it was worth. */
+  const guesses = (all) =>
+    ITEMS.filter((item) => item.kind === "predict")
+      .map((item) => ({ item, found: record(item, all) }))
+      .filter(({ found }) => found)
+      .map(({ item, found }) => ({ item, ...found, ...judged(item, found) }));
 
   /** Return what is to be done again, {text, href, why, at}, the most urgent first. */
   function toRepeat(all) {
@@ -138,14 +151,12 @@ document.addEventListener("DOMContentLoaded", () => {
       due.push({ item, why, at });
     }
     for (const chapter of CHAPTERS) {
-      const guesses = ITEMS.filter((item) => item.chapter === chapter && item.kind === "predict")
-        .map((item) => [item, record(item, all)])
-        .filter(([, found]) => found);
-      const worth = guesses.map(([item, found]) => ({ ...judged(item, found), ...found }));
+      const worth = guesses(all).filter(({ item }) => item.chapter === chapter);
       const misses = worth.filter((one) => isMiss(one) && !(one.sure < 60));
       if (misses.length && misses.length >= worth.length / 2) {
         const last = Math.max(...worth.map((one) => time(one.at) || 0));
-        const why = `${misses.length} of ${count(worth.length, "guess", "guesses")} far off: read what was measured once more`;
+        const of = count(worth.length, "guess", "guesses");
+        const why = `${misses.length} of ${of} far off: read once more what was measured`;
         due.push({ chapter, why, at: last + AGAIN.guesses });
       }
     }
@@ -163,7 +174,8 @@ document.addEventListener("DOMContentLoaded", () => {
       const link = item
         ? h("a", { href: anchor(item) }, rich(item.text))
         : h("a", { href: chapter.page }, title(chapter));
-      const when = at > now ? `, from ${new Date(at).toLocaleDateString("en", { day: "numeric", month: "long" })} on` : "";
+      const day = new Date(at).toLocaleDateString("en", { day: "numeric", month: "long" });
+      const when = at > now ? `, from ${day} on` : "";
       const where = item ? `${item.chapter.number} · ` : "";
       return h("li", {}, where, link, h("span", { class: "course-why" }, ` ${why}${when}`));
     };
@@ -175,7 +187,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const later = list.filter(({ at, why }) => at > now && !why.startsWith("right"));
     if (later.length)
       parts.push(
-        h("details", {}, h("summary", {}, `${later.length} to come`), h("ul", {}, ...later.map(line))),
+        h(
+          "details",
+          {},
+          h("summary", {}, `${later.length} to come`),
+          h("ul", {}, ...later.map(line)),
+        ),
       );
     fill("repeat", ...parts);
   }
@@ -186,22 +203,20 @@ document.addEventListener("DOMContentLoaded", () => {
     const share = hits / n;
     const middle = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
     const half =
-      (z / (1 + (z * z) / n)) * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+      (z / (1 + (z * z) / n)) *
+      Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
     return [Math.max(0, middle - half), Math.min(1, middle + half)];
   }
 
   const percent = (share) => `${Math.round(100 * share)}%`;
 
   function showCalibration(all) {
-    const worth = ITEMS.filter((item) => item.kind === "predict")
-      .map((item) => ({ item, found: record(item, all) }))
-      .filter(({ found }) => found)
-      .map(({ item, found }) => ({ item, ...found, ...judged(item, found) }));
+    const worth = guesses(all);
     const choices = worth.filter(({ right }) => right !== undefined);
     const numbers = worth.filter(({ factor: off }) => off !== undefined);
     const parts = [];
     if (!choices.length && !numbers.length)
-      parts.push(p("Nothing yet: this fills once you have guessed where a chapter asks you to."));
+      parts.push(p("Nothing yet: this fills as you guess where a chapter asks you to."));
     if (choices.length) parts.push(...calibration(choices));
     if (numbers.length) parts.push(...distances(numbers));
     fill("calibration", ...parts);
@@ -211,44 +226,61 @@ document.addEventListener("DOMContentLoaded", () => {
   /** Return the share right against how sure the reader was. */
   function calibration(choices) {
     const hits = choices.filter(({ right }) => right).length;
-    const sure = choices.reduce((sum, one) => sum + (Number(one.sure) || 0), 0) / choices.length / 100;
+    const sure = choices.reduce((sum, one) => sum + (Number(one.sure) || 0), 0);
+    const mean = sure / choices.length / 100;
     const [low, high] = wilson(hits, choices.length);
     const verdict =
-      sure > high ? "You are surer than you are right." : sure < low ? "You know more than you trust yourself to." : "So far your certainty fits.";
+      mean > high
+        ? "You are surer than you are right."
+        : mean < low
+          ? "You know more than you trust yourself to."
+          : "So far your certainty fits.";
     const levels = SURE.map((level) => {
       const those = choices.filter((one) => one.sure === level);
-      return { level, n: those.length, hits: those.filter(({ right }) => right).length };
+      const right = those.filter((one) => one.right).length;
+      return { level, at: level / 100, n: those.length, right, share: right / those.length };
     }).filter(({ n }) => n);
     const plot = new kit.Plot({ height: 240 });
     const summary = levels
-      .map(({ level, n, hits: right }) => `of ${n} at ${level}%, ${right} right`)
+      .map(({ level, n, right }) => `of ${n} at ${level}%, ${right} right`)
       .join("; ");
+    const axis = (domain, label, ticks) => ({ domain, label, ticks, format: percent });
     plot.element.redraw = () => {
       plot.frame(
-        { domain: [0.3, 1], label: "how sure you were", ticks: SURE.map((s) => s / 100), format: percent },
-        { domain: [0, 1], label: "share right, with its 95% interval", ticks: [0, 0.25, 0.5, 0.75, 1], format: percent },
+        axis([0.3, 1], "how sure you were", [0.4, 0.6, 0.8, 0.95]),
+        axis([0, 1], "share right, with its 95% interval", [0, 0.25, 0.5, 0.75, 1]),
       );
-      plot.line("even nnp-muted nnp-dashed", [[0.3, 0.3], [1, 1]]);
+      plot.segments("even nnp-muted nnp-dashed", [[0.3, 0.3, 1, 1]]);
       plot.segments(
         "spread nnp-c1",
-        levels.map(({ level, n, hits: right }) => {
+        levels.map(({ at, n, right }) => {
           const [from, to] = wilson(right, n);
-          return [level / 100, from, level / 100, to];
+          return [at, from, at, to];
         }),
       );
-      plot.dots("share nnp-c1", levels.map(({ level, n, hits: right }) => [level / 100, right / n]), 6);
+      plot.dots(
+        "share nnp-c1",
+        levels.map(({ at, share }) => [at, share]),
+        6,
+      );
       plot.words(
         "counts",
-        levels.map(({ level, n, hits: right }) => ({ x: level / 100, y: right / n, dx: -10, dy: 4, anchor: "end", text: `${right} of ${n}` })),
+        levels.map(({ at, n, right, share }) => {
+          const text = `${right} of ${n}`;
+          return { x: at, y: share, dx: -10, dy: 4, anchor: "end", text };
+        }),
       );
       plot.finish(`Share right against how sure: ${summary}.`);
     };
+    const one = hits === 1;
     return [
       p(
-        `Of ${count(choices.length, "choice")}, ${hits} ${hits === 1 ? "was" : "were"} right; on average you were ${percent(sure)} sure. With so many, anything from ${percent(low)} to ${percent(high)} right would be nothing unusual. ${verdict}`,
+        `Of ${count(choices.length, "choice")}, ${hits} ${one ? "was" : "were"} right; ` +
+          `on average you were ${percent(mean)} sure. The 95% interval of your share ` +
+          `is ${percent(low)} to ${percent(high)}. ${verdict}`,
       ),
       plot.element,
-      h("p", { class: "nnp-caption" }, "On the dashed line, as many are right as you say."),
+      h("p", { class: "nnp-caption" }, "On the dashed line as many are right as you say."),
     ];
   }
 
@@ -258,7 +290,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const near = off.filter((one) => one <= FAR).length;
     return [
       p(
-        `Of ${count(numbers.length, "number or curve", "numbers and curves")}, ${near} ${near === 1 ? "is" : "are"} within a factor of ${FAR}. Half of them are off by a factor of ${times(median(off))} or less.`,
+        `Of ${count(numbers.length, "number or curve", "numbers and curves")}, ` +
+          `${near} ${near === 1 ? "is" : "are"} within a factor of ${FAR}. The one in ` +
+          `the middle is off by a factor of ${times(median(off))}.`,
       ),
       kit.table(
         ["Question", "You said", "Measured", "Off by a factor of"],
@@ -273,7 +307,8 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function showChapters(all) {
-    const open = new Set([...place("chapters").querySelectorAll("details[open]")].map((e) => e.dataset.name));
+    const boxes = [...place("chapters").querySelectorAll("details[open]")];
+    const open = new Set(boxes.map(({ dataset }) => dataset.name));
     const KINDS = { predict: "Predict", quiz: "Quiz", lab: "Lab" };
     fill(
       "chapters",
@@ -283,7 +318,11 @@ document.addEventListener("DOMContentLoaded", () => {
           h(
             "li",
             {},
-            h("span", { class: "nnp-kind" }, item.exercise ? `Exercise: ${KINDS[item.kind]}` : KINDS[item.kind]),
+            h(
+              "span",
+              { class: "nnp-kind" },
+              (item.exercise ? "Exercise: " : "") + KINDS[item.kind],
+            ),
             h("a", { href: anchor(item) }, rich(item.text)),
             h("span", { class: "course-why" }, " ", told(item, record(item, all))),
           ),
@@ -293,8 +332,18 @@ document.addEventListener("DOMContentLoaded", () => {
         const box = h(
           "details",
           {},
-          h("summary", {}, h("b", {}, title(chapter)), " ", tick, h("span", { class: "course-why" }, ` ${state}`)),
-          p(h("a", { href: chapter.page }, "Open the chapter"), marked ? ". You have marked it as read." : ". Not marked as read."),
+          h(
+            "summary",
+            {},
+            h("b", {}, title(chapter)),
+            " ",
+            tick,
+            h("span", { class: "course-why" }, ` ${state}`),
+          ),
+          p(
+            h("a", { href: chapter.page }, "Open the chapter"),
+            marked ? ". You have marked it as read." : ". Not marked as read.",
+          ),
           h("ul", {}, ...lines),
         );
         box.dataset.name = chapter.name;
@@ -310,10 +359,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const say = (text) => (message.textContent = text);
 
   function exported() {
-    const text = JSON.stringify({ ...store.read(), exported: new Date().toISOString() }, null, 1);
-    const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: FILE });
+    const all = { ...store.read(), exported: new Date().toISOString() };
+    const file = new Blob([JSON.stringify(all, null, 1)], { type: "application/json" });
+    const link = h("a", { href: URL.createObjectURL(file), download: FILE });
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     say(`All of it is in the file ${FILE}.`);
   }
 
@@ -329,7 +379,8 @@ document.addEventListener("DOMContentLoaded", () => {
       throw new Error(`${name} is no export of this page.`);
     if (all.version !== store.VERSION)
       throw new Error(
-        `${name} has version ${String(all.version).slice(0, 20)}, and this page reads version ${store.VERSION}.`,
+        `${name} has version ${String(all.version).slice(0, 20)}, ` +
+          `and this page reads version ${store.VERSION}.`,
       );
     return all;
   }
@@ -362,14 +413,19 @@ document.addEventListener("DOMContentLoaded", () => {
     const [file] = input.files;
     if (!file) return;
     try {
-      if (file.size > 1e6) throw new Error(`${file.name} is too large for an export of this page.`);
+      if (file.size > 1e6)
+        throw new Error(`${file.name} is too large for an export of this page.`);
       const { sound, kept, left } = fitting(parsed(file.name, await file.text()));
       const all = store.read();
       // what the device has keeps its place unless the file has the same
       for (const part of store.PARTS) Object.assign(all[part], sound[part]);
       store.replace(all);
-      const rest = left ? ` ${count(left, "other")} did not fit this course, and ${left === 1 ? "was" : "were"} left out.` : "";
-      say(`${kept === 1 ? "1 entry was" : `${kept} entries were`} taken over from ${file.name}.${rest}`);
+      const were = (n) => (n === 1 ? "was" : "were");
+      const rest = `${count(left, "other")} did not fit this course, and ${were(left)} left out.`;
+      say(
+        `${count(kept, "entry", "entries")} ${were(kept)} taken over from ${file.name}.` +
+          (left ? ` ${rest}` : ""),
+      );
     } catch (error) {
       say(`${error.message} Nothing was changed.`);
     }
@@ -377,7 +433,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function mountKeep() {
-    const input = h("input", { type: "file", accept: ".json,application/json", change: () => imported(input) });
+    const input = h("input", {
+      type: "file",
+      accept: ".json,application/json",
+      change: () => imported(input),
+    });
     const sure = h(
       "p",
       { class: "nnp-buttons", hidden: true },
@@ -397,7 +457,12 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     fill(
       "keep",
-      h("div", { class: "nnp-buttons" }, button("Write it to a file", exported), forget),
+      h(
+        "div",
+        { class: "nnp-buttons" },
+        button("Write it to a file", exported),
+        forget,
+      ),
       sure,
       h("p", {}, h("label", {}, "Read a file that this page wrote: ", input)),
       message,
@@ -406,7 +471,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const showAll = () => {
     const all = store.read();
-    for (const show of [showSummary, showRepeat, showCalibration, showChapters]) show(all);
+    for (const show of [showSummary, showRepeat, showCalibration, showChapters])
+      show(all);
   };
   mountKeep();
   showAll();

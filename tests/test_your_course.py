@@ -181,7 +181,7 @@ def test_calibration_is_the_share_right_against_how_sure(reader):
     )
     # the interval of 1 of 2 by Wilson, as scipy has it
     low, high = binomtest(1, 2).proportion_ci(method="wilson")
-    expect(part).to_contain_text(f"anything from {low:.0%} to {high:.0%} right")
+    expect(part).to_contain_text(f"interval of your share is {low:.0%} to {high:.0%}")
     expect(part).to_contain_text("You are surer than you are right.")
     picture = part.locator("svg")
     expect(picture).to_have_attribute(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -27,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import execute
 
 PAGE = "your_course"
-STATIC = Path(__file__).resolve().parents[1] / "_static"
+# scripts of single pages: what lies in _static is loaded by all of them
+SCRIPTS = Path(__file__).with_name("pages")
 WORDS_A_MINUTE = 200
 LINES_A_MINUTE = 12
 # what of a question the page needs to know
@@ -314,24 +316,23 @@ def add_marks(app: Sphinx, page: str, _: str, context: dict, *__: Any) -> None:
         context["body"] += end_mark(known[page], link)
     context["body"] = with_anchors(context["body"])
     app.add_js_file("course_ids.js", loading_method="defer")
-    app.add_js_file("course.js", loading_method="defer")
-    app.add_css_file("course.css")
     if page == PAGE:
         app.add_css_file("labs/labs.css")
-        for name in ("labs/vendor/d3.js", "labs/kit.js", "your_course.js"):
+        for name in ("labs/vendor/d3.js", "labs/kit.js", "pages/your_course.js"):
             app.add_js_file(name, loading_method="defer")
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Write what the menu's script must know."""
+    """Write what the menu's script must know, and the scripts of single pages."""
     if exception or app.builder.format != "html":
         return
     known = {one["name"]: ids(one) for one in course()}
     text = json.dumps(known, separators=(",", ":"))
-    path = Path(app.outdir) / "_static" / "course_ids.js"
-    path.write_text(
+    static = Path(app.outdir) / "_static"
+    (static / "course_ids.js").write_text(
         f"(window.nnperf = window.nnperf || {{}}).course = {text};\n", encoding="utf-8"
     )
+    shutil.copytree(SCRIPTS, static / SCRIPTS.name, dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

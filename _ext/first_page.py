@@ -61,7 +61,7 @@ def add_scripts(app: Sphinx, page: str, _: str, context: dict, *__: Any) -> None
     """Add the script to the page that has marks or the test."""
     body = context.get("body", "")
     if 'class="self-test"' in body or 'class="at-a-glance"' in body:
-        app.add_js_file("first_page.js", loading_method="defer")
+        app.add_js_file("pages/first_page.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

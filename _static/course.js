@@ -61,7 +61,7 @@
       link.querySelector(".course-tick")?.remove();
       // the page's own link is “#”
       const name = new URL(link.href).pathname.split("/").pop().replace(".html", "");
-      const tick = nnperf.course[name] && nnperf.tick(name, kept);
+      const tick = nnperf.course?.[name] && nnperf.tick(name, kept);
       if (tick) link.append(" ", tick);
     }
   }

@@ -14,6 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // a miss comes back the next day, what was right a month later
   const AGAIN = { miss: DAY, right: 30 * DAY, guesses: 7 * DAY };
   const FAR = 2; // a number that is off by more than this factor is a miss
+  const FEW = 10; // so few choices fit almost any certainty
   const SURE = [40, 60, 80, 95];
   const FILE = "your-course.json";
 
@@ -77,9 +78,9 @@ document.addEventListener("DOMContentLoaded", () => {
   /** Return in words what an answer was worth. */
   function told(item, found) {
     if (!found) return NOT_YET[item.kind];
-    if (item.kind === "lab") return "✓ goal reached";
+    if (item.kind === "lab") return "✓\u00a0goal reached";
     const { right, factor: off } = judged(item, found);
-    if (item.kind === "quiz") return right ? "✓ right" : "✗ not right";
+    if (item.kind === "quiz") return right ? "✓\u00a0right" : "✗\u00a0not right";
     const said = rich(kit.predictions[item.type].words(item, found.said), "strong");
     const words = h("span", {}, "you said ", said);
     if (found.sure) words.append(`, ${found.sure}% sure`);
@@ -98,17 +99,17 @@ document.addEventListener("DOMContentLoaded", () => {
     const finished = CHAPTERS.filter(({ name }) => nnperf.progress(name, all).finished);
     const exercises = ITEMS.filter((item) => item.exercise);
     const line = (label, n, of) =>
-      h("div", {}, h("dt", {}, label), h("dd", {}, h("b", {}, String(n)), ` of ${of}`));
+      of ? [h("li", {}, h("span", {}, h("b", {}, String(n)), ` of ${of}`), label)] : [];
     fill(
       "summary",
       h(
-        "dl",
+        "ul",
         { class: "course-counts" },
-        line("chapters finished", finished.length, CHAPTERS.length),
-        line("predictions made", done(has("predict")), has("predict").length),
-        line("quiz questions answered", done(has("quiz")), has("quiz").length),
-        line("labs reached", done(has("lab")), has("lab").length),
-        line("exercises done in the page", done(exercises), exercises.length),
+        ...line("chapters finished", finished.length, CHAPTERS.length),
+        ...line("predictions made", done(has("predict")), has("predict").length),
+        ...line("quiz questions answered", done(has("quiz")), has("quiz").length),
+        ...line("labs reached", done(has("lab")), has("lab").length),
+        ...line("exercises done in the page", done(exercises), exercises.length),
       ),
       ...(damaged() ? [p(damaged())] : []),
     );
@@ -234,7 +235,9 @@ document.addEventListener("DOMContentLoaded", () => {
         ? "You are surer than you are right."
         : mean < low
           ? "You know more than you trust yourself to."
-          : "So far your certainty fits.";
+          : choices.length < FEW
+            ? "So few cannot tell more."
+            : "Your certainty fits.";
     const levels = SURE.map((level) => {
       const those = choices.filter((one) => one.sure === level);
       const right = those.filter((one) => one.right).length;

@@ -1,11 +1,14 @@
 """What fresh runs say, in the cards and in a sentence, as a site's build writes it."""
 
+import json
 import re
 import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
+import site_checks as checks
+from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from test_cards import CLAIMS, judgment, words
 
@@ -108,3 +111,41 @@ def test_the_sentence_counts_what_is_on_record():
     assert sentence(record(1, digest="old")).endswith("for 1 of 1.")
     assert sentence(record(1, tables={"diabetes": "x"})) == fresh_runs.NONE
     assert not re.search(r"\b1 fresh runs", told)
+
+
+def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch):
+    records = tmp_path / "replications"
+    records.mkdir()
+    outcome = {"verdict": OTHERWISE, "effects": {}, "outside": []}
+    told = {
+        "seeds": 1000,
+        "date": "2026-12-05",
+        "commit": "448e2a5",
+        "versions": {},
+        "tables": {},
+        "claims": {CLAIM.id: outcome | {"digest": CLAIM.digest}},
+    }
+    (records / "1.json").write_text(json.dumps(told), encoding="utf-8")
+    monkeypatch.setattr(fresh_runs, "RECORDS", records)
+    (tmp_path / "index.rst").write_text(
+        "Runs\n====\n\n.. fresh-runs::\n   :list:\n\n.. raw:: html\n\n"
+        f"   <div>{cards.card(judgment(CLAIM), NEVER)}</div>\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    settings = {"extensions": ["fresh_runs"], "html_theme": "basic"}
+    Sphinx(
+        str(tmp_path), None, str(out), str(out / "trees"), "html", settings, status=None
+    ).build()
+    page = checks.soup(out / "index.html")
+    assert page.select_one("p.fresh-runs").get_text() == (
+        "In a fresh run of all chapters, with every start, order, mask and split drawn "
+        "anew, the verdict came out the same for 0 of 1."
+    )
+    (line,) = page.select(".body li p")[:1]
+    assert line.get_text() == (
+        f"5 December 2026, seeds + 1,000: 0 of 1; not {CLAIM.id}."
+    )
+    card = page.select_one(f"#claim-{CLAIM.id}").get_text()
+    assert "1 of 1 said otherwise: ✓ holds (1)." in card
+    assert "came out the same in 0 of 1 fresh run" in card

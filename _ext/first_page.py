@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import course_items
@@ -43,7 +44,9 @@ class SelfTest(SphinxDirective):
                     "title": f"{number} · {title}",
                 }
             )
-            sections += entry["piece"].section()
+            # its folds would be there for a moment only, and go as one opens them
+            folds = f"<noscript>{entry['piece'].fallback}</noscript>"
+            sections += replace(entry["piece"], fallback=folds).section()
         data = {"questions": told, "ledger": uri(self.env.docname, "appendix/claims")}
         html = (
             '<details class="self-test"><summary>'

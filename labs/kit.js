@@ -79,11 +79,25 @@
 
   const KEY = "nnperf";
   const VERSION = 1;
+  const PARTS = ["predictions", "quizzes", "labs", "chapters"];
   const isRecord = (value) =>
     typeof value === "object" && value !== null && !Array.isArray(value);
   let memory = null; // where the device keeps nothing
 
-  /** Return all that is kept: {version, predictions, quizzes, labs}, each by id. */
+  /** Return {version, predictions, quizzes, labs, chapters} of what was found. */
+  function sound(found) {
+    if (!isRecord(found) || found.version !== VERSION) found = {};
+    const result = { version: VERSION };
+    for (const part of PARTS)
+      result[part] = Object.fromEntries(
+        Object.entries(isRecord(found[part]) ? found[part] : {}).filter(([, value]) =>
+          isRecord(value),
+        ),
+      );
+    return result;
+  }
+
+  /** Return all that is kept, each part by id. */
   function kept() {
     let found = memory;
     try {
@@ -91,15 +105,19 @@
     } catch {
       // no storage, or not what was once written there: begin anew
     }
-    if (!isRecord(found) || found.version !== VERSION) found = {};
-    const sound = { version: VERSION };
-    for (const part of ["predictions", "quizzes", "labs"])
-      sound[part] = Object.fromEntries(
-        Object.entries(isRecord(found[part]) ? found[part] : {}).filter(([, value]) =>
-          isRecord(value),
-        ),
-      );
-    return sound;
+    return sound(found);
+  }
+
+  /** Keep all of this in place of what was kept, or forget it where it is null. */
+  function replace(all, detail = {}) {
+    memory = all && sound(all);
+    try {
+      if (memory) localStorage.setItem(KEY, JSON.stringify(memory));
+      else localStorage.removeItem(KEY);
+    } catch {
+      // full or forbidden: it lives as long as the page
+    }
+    document.dispatchEvent(new CustomEvent("nnperf:kept", { detail }));
   }
 
   /** Keep a record, or forget it where it is null, and tell the page. */
@@ -107,17 +125,11 @@
     const all = kept();
     if (record === null) delete all[part][id];
     else all[part][id] = record;
-    memory = all;
-    try {
-      localStorage.setItem(KEY, JSON.stringify(all));
-    } catch {
-      // full or forbidden: it lives as long as the page
-    }
-    document.dispatchEvent(new CustomEvent("nnperf:kept", { detail: { part, id } }));
+    replace(all, { part, id });
   }
 
   const now = () => new Date().toISOString();
-  const store = { KEY, VERSION, read: kept, keep };
+  const store = { KEY, VERSION, PARTS, isRecord, read: kept, keep, replace };
 
   // --- state in the address ----------------------------------------------------------
 
@@ -1133,6 +1145,43 @@
     onKept("quizzes", id, show);
   }
 
+  // --- the end of a chapter -----------------------------------------------------------
+
+  /** A chapter is finished when it is marked as read and its quiz is answered. */
+  function mountEnd(section, { id, quizzes, course }) {
+    const place = stage(section);
+    const mark = (record) => () => {
+      keep("chapters", id, record());
+      place.querySelector("button").focus();
+    };
+    const show = () => {
+      const all = kept();
+      const read = Boolean(all.chapters[id]);
+      const left = quizzes.filter((quiz) => !Number.isInteger(all.quizzes[quiz]?.said));
+      const words = !read
+        ? "Mark the chapter once you have read it. "
+        : left.length
+          ? `Read. Of its quiz, ${left.length} of ${quizzes.length} questions wait. `
+          : "✓ You have finished this chapter. ";
+      const press = read
+        ? button(
+            "Not read, after all",
+            mark(() => null),
+          )
+        : button(
+            "I have read it",
+            mark(() => ({ read: now() })),
+          );
+      const link = h("a", { href: course }, "Your course");
+      place.replaceChildren(
+        h("p", { "aria-live": "polite" }, words),
+        h("p", { class: "nnp-buttons" }, press, link),
+      );
+    };
+    show();
+    document.addEventListener("nnperf:kept", show);
+  }
+
   // --- mounting ---------------------------------------------------------------------
 
   const KINDS = {
@@ -1140,6 +1189,7 @@
     predict: mountPrediction,
     answer: mountAnswer,
     quiz: mountQuiz,
+    end: mountEnd,
   };
 
   /** Bring a section to life; what stood there for pages without a script goes. */
@@ -1164,6 +1214,7 @@
       logspace,
       number,
       Plot,
+      predictions: PREDICTIONS,
       quantile,
       rich,
       rows,

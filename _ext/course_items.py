@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import chapter_times
 import outside_chapters
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -30,8 +31,6 @@ import execute
 PAGE = "your_course"
 # scripts of single pages: what lies in _static is loaded by all of them
 SCRIPTS = Path(__file__).with_name("pages")
-WORDS_A_MINUTE = 200
-LINES_A_MINUTE = 12
 # what of a question the page needs to know
 KEYS = ("options", "between", "log", "unit", "x", "x_label")
 
@@ -124,35 +123,19 @@ def items(notebook: dict) -> list[dict[str, Any]]:
     return [one | measured.get(one["id"], {}) for one in found]
 
 
-def minutes(notebook: dict) -> float:
-    """Return how long a chapter takes to read and to follow its code.
-
-    Without its exercises. The one place where the first page's total comes from.
-    """
-    words = lines = 0
-    for cell in notebook["cells"]:
-        text = "".join(cell["source"])
-        if text.startswith("## Exercises"):
-            break
-        if cell["cell_type"] == "markdown":
-            words += len(text.split())
-        elif "hide-input" not in cell["metadata"].get("tags", []):
-            lines += sum(bool(line.strip()) for line in text.splitlines())
-    return words / WORDS_A_MINUTE + lines / LINES_A_MINUTE
-
-
 @cache
 def course() -> tuple[dict[str, Any], ...]:
     """Return every chapter with what it holds, in the order of the book."""
     found = []
     for path in execute.chapters():
         notebook = execute.with_outputs(path)
+        times = chapter_times.times_of(notebook)
         found.append(
             {
                 "name": path.stem,
                 "number": number_of(path.stem),
                 "title": title_of(notebook),
-                "minutes": round(minutes(notebook), 1),
+                "minutes": round(times.read + times.code, 1),
                 "items": items(notebook),
             }
         )

@@ -76,15 +76,10 @@ def test_every_piece_is_found_with_what_its_question_was_worth():
     }
 
 
-def test_title_sections_and_time():
+def test_title_and_sections():
     assert course_items.title_of(CHAPTER) == "A topic"
     second = [text for level, text in course_items.headings(CHAPTER) if level == 2]
     assert second == ["Predict", "Measure it", "Exercises", "Quiz"]
-    # neither exercises nor empty lines count
-    text = "word " * 400
-    assert course_items.minutes(notebook(text)) == 2
-    assert course_items.minutes(notebook(text, QUIZ)) == pytest.approx(2 + 2 / 12)
-    assert course_items.minutes(notebook(text, "## Exercises", QUIZ, text)) == 2
 
 
 def test_each_piece_of_a_page_has_a_place_of_its_own():

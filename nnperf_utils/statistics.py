@@ -20,13 +20,17 @@ from scipy import optimize, special, stats
 __all__ = [
     "Design",
     "Estimate",
+    "best_of",
     "design_of",
     "estimate",
+    "estimate_for_new_rows",
     "higher_is_better",
     "interval",
     "intervals",
     "jackknife",
     "power",
+    "ranking_errors",
+    "ratio_of_means",
     "repetitions_needed",
     "smallest_difference",
     "summarize",
@@ -411,6 +415,90 @@ def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Ser
     return pd.Series(values, draws, name="value")
 
 
+def ratio_of_means(values: pd.Series, reference: pd.Series) -> pd.Series:
+    """Take the mean of some numbers, divided by that of others, apart by draw.
+
+    Parameters
+    ----------
+    values, reference : pandas.Series
+        One number each for each draw, by ``split`` or ``seed``.
+
+    Returns
+    -------
+    pandas.Series
+        As of :func:`jackknife`; for :func:`estimate`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the two have not the same index, or as :func:`jackknife`.
+    """
+    if not values.index.equals(reference.index):
+        raise ValueError("values and reference must have the same index.")
+    return jackknife(
+        lambda draws: values[draws].mean() / reference[draws].mean(), values.index
+    )
+
+
+def estimate_for_new_rows(
+    differences: pd.Series, share: float, *, confidence_level: float = 0.95
+) -> Estimate:
+    """Estimate a mean over random splits of one table, for rows that are not in it.
+
+    Splits of one table share rows, so they agree with each other more than fresh tables
+    would, and more splits do not mend that. The standard error of `n` splits is
+    corrected for it: the standard deviation times the root of 1 / n + `share` [1]_.
+
+    Parameters
+    ----------
+    differences : pandas.Series
+        By ``split``; by ``seed`` as well if there are several runs on each.
+    share : float
+        Validation rows for each training row. At 0 nothing is corrected.
+    confidence_level : float
+        In (0, 1), for Student's interval.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, or there are fewer than three splits.
+
+    References
+    ----------
+    .. [1] C. Nadeau and Y. Bengio (2003). Inference for the generalization error.
+       Machine Learning 52(3), 239-281.
+    """
+    if not 0 <= share < np.inf:
+        raise ValueError(f"share is {share!r}; expected a number of 0 or more.")
+    level = _checked_level(confidence_level)
+    design = design_of(differences)
+    if "split" not in differences.index.names or design.crossed:
+        raise ValueError(
+            "differences must be of random splits, with seeds of their own if there "
+            f"are several on each; got {design.words}."
+        )
+    means = np.nanmean(_array(design, differences), axis=1)
+    n = len(means)
+    if n < _FEWEST:
+        raise ValueError(f"differences has {_count(n, 'split')}; it takes {_FEWEST}.")
+    error = means.std(ddof=1) * np.sqrt(1 / n + share)
+    value, half = means.mean(), stats.t.ppf((1 + level) / 2, n - 1) * error
+    return Estimate(
+        float(value),
+        float(value - half),
+        float(value + half),
+        "mean",
+        confidence_level,
+        values=differences.astype(float).rename("value"),
+        design=design.words,
+        covers="covers other rows" if share else _SPLITS,
+    )
+
+
 def _array(design: Design, values: pd.Series) -> np.ndarray:
     """Return numbers by unit, all of them finite."""
     try:
@@ -736,6 +824,120 @@ def _difference_ends(one, n, two, m, tail) -> tuple[np.ndarray, np.ndarray]:
         difference - np.sqrt(np.maximum(below, 0)),
         difference + np.sqrt(np.maximum(above, 0)),
     )
+
+
+# --- ranking and choosing -------------------------------------------------------------
+
+
+def ranking_errors(
+    one: pd.DataFrame, other: pd.DataFrame, repetitions: int = 1, draws: int = 200
+) -> pd.DataFrame:
+    """Count how often a few runs find the worse of two networks better.
+
+    Ranks each network of `one` against each of `other` by one run of both on each of
+    some splits, and asks all the *other* splits who is right.
+
+    Parameters
+    ----------
+    one, other : pandas.DataFrame
+        Scores: a column for each network, rows by ``split`` and ``seed``, equally many
+        seeds on each of three splits or more.
+    repetitions : int
+        On how many splits both run; fewer than there are.
+    draws : int
+        How often each pair is ranked. The first of the splits goes round; the others,
+        and the seeds, are drawn at random, the same for all pairs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each draw and pair: ``split``, the first of the draw; ``difference``,
+        the true one by the other splits, without its sign; ``wrong``, 1 or 0, or a half
+        where the two are equal; ``expected``, the share of wrong rankings that a normal
+        distribution with the pair's spread gives.
+
+    Raises
+    ------
+    ValueError
+        If the frames do not fit, or `repetitions` is out of range.
+    """
+    a, b = (_by_split(frame, name) for frame, name in ((one, "one"), (other, "other")))
+    splits, seeds = a.shape[:2]
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError("one and other must have the same splits and seeds.")
+    if not 1 <= repetitions < splits:
+        raise ValueError(
+            f"repetitions is {repetitions!r}; expected 1 to {splits - 1}, as there are "
+            f"{splits} splits."
+        )
+    gaps = b.mean(axis=1)[:, None] - a.mean(axis=1)[:, :, None]
+    spread = (b[:, None, :, None] - a[:, :, None, :, None]).std(axis=(0, 1, 2))
+    in_spreads = abs(gaps.mean(axis=0)) / np.maximum(spread, 1e-12)
+    expected = stats.norm.cdf(-in_spreads * np.sqrt(repetitions)).ravel()
+    rng, found = np.random.default_rng(0), []
+    for draw in range(draws):
+        first = draw % splits
+        more = rng.permutation(np.delete(np.arange(splits), first))
+        chosen = [first, *more[: repetitions - 1]]
+        by_a, by_b = rng.integers(seeds, size=(2, repetitions))
+        seen = b[chosen, by_b].mean(axis=0) - a[chosen, by_a].mean(axis=0)[:, None]
+        true = np.delete(gaps, chosen, axis=0).mean(axis=0)
+        wrong = abs(np.sign(seen.round(9)) - np.sign(true.round(9))) / 2
+        columns = {"difference": abs(true).ravel(), "wrong": wrong.ravel()}
+        found.append(pd.DataFrame({"split": first, **columns, "expected": expected}))
+    return pd.concat(found, ignore_index=True)
+
+
+def _by_split(frame: pd.DataFrame, argument: str) -> np.ndarray:
+    """Return scores by split, seed and network."""
+    if set(frame.index.names) != {"split", "seed"}:
+        raise ValueError(f"the rows of {argument} must be by split and seed.")
+    frame = frame.reorder_levels(["split", "seed"]).sort_index()
+    sizes = frame.groupby("split").size()
+    if sizes.nunique() != 1 or len(sizes) < _FEWEST or frame.isna().any(axis=None):
+        raise ValueError(
+            f"{argument} must have finite scores of equally many seeds on each of "
+            f"{_FEWEST} splits or more."
+        )
+    return frame.to_numpy(float).reshape(len(sizes), sizes.iloc[0], -1)
+
+
+def best_of(choosing: np.ndarray, scored: np.ndarray, trials: int) -> np.ndarray:
+    """Return what the best of some trials scores, on average over all choices of them.
+
+    Parameters
+    ----------
+    choosing : array of shape (..., n)
+        Scores of n trials by which the best is chosen; of equal ones, each as often.
+    scored : array of shape (..., n)
+        What the chosen one scores: `choosing` again, or scores on other rows.
+    trials : int
+        Number of the trials that are tried, of the n.
+
+    Returns
+    -------
+    numpy.ndarray of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or `trials` is not between 1 and n.
+    """
+    choosing, scored = np.asarray(choosing, float), np.asarray(scored, float)
+    n = choosing.shape[-1]
+    if choosing.shape != scored.shape:
+        raise ValueError(
+            "choosing and scored must have the same shape; got "
+            f"{choosing.shape} and {scored.shape}."
+        )
+    if not 1 <= trials <= n:
+        raise ValueError(f"trials is {trials!r}; expected 1 to {n}.")
+    # that all trials tried are among the k lowest
+    among = special.comb(np.arange(n + 1), trials) / special.comb(n, trials)
+    below = (choosing[..., None] > choosing[..., None, :]).sum(axis=-1)
+    equal = (choosing[..., None] == choosing[..., None, :]).sum(axis=-1)
+    chance = (among[below + equal] - among[below]) / equal
+    return (chance * scored).sum(axis=-1)
 
 
 # --- power ----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from scipy import stats
 
 from nnperf_utils.statistics import Estimate, variance_components
@@ -39,6 +39,7 @@ __all__ = [
     "activation_histograms",
     "by_split",
     "decision_boundary",
+    "differences",
     "estimates",
     "example_images",
     "final_scores",
@@ -717,10 +718,63 @@ def lines(
         ax.minorticks_off()
     if "y" in log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("")
     ax.set_xlabel(table.index.name or "")
     _name_lines(ax, named)
+    return ax
+
+
+def differences(
+    values: Sequence[float],
+    *,
+    above: str = "",
+    below: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show single differences as stems from zero, sorted, in two colors by their sign.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The differences; those that are zero are gray.
+    above, below : str
+        What a difference above and below zero means, written on that side.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `values` is empty, or holds something that is no finite number.
+    """
+    heights = np.sort(np.asarray(values, dtype=float))
+    if not len(heights) or not np.isfinite(heights).all():
+        raise ValueError("values must be one finite number or more.")
+    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    by_sign = {1: PALETTE[0], -1: PALETTE[1], 0: _MUTED}
+    colors = [by_sign[int(np.sign(height))] for height in heights]
+    places = range(len(heights))
+    ax.vlines(places, 0, heights, colors, linewidth=2)
+    ax.scatter(places, heights, c=colors, zorder=3)
+    ax.axhline(0, color=_INK, linewidth=1)
+    for name, sign, at, side in ((above, 1, 0, "left"), (below, -1, 1, "right")):
+        ax.annotate(
+            name,
+            (at, 0),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(0, 8 * sign),
+            textcoords="offset points",
+            ha=side,
+            va="bottom" if sign > 0 else "top",
+            color=_text_color(by_sign[sign]),
+        )
+    ax.set(xlabel="one comparison each, sorted", xticks=[])
     return ax
 
 

@@ -9,8 +9,9 @@ interval of such differences, or of any other measured numbers, follows from wha
 drawn at random to get them: seeds, splits, seeds within splits, or both crossed.
 """
 
+import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "best_of",
     "design_of",
+    "error_left",
     "estimate",
     "estimate_for_new_rows",
     "higher_is_better",
@@ -30,9 +32,9 @@ __all__ = [
     "jackknife",
     "power",
     "ranking_errors",
-    "ratio_of_means",
     "repetitions_needed",
     "smallest_difference",
+    "smallest_on_one_split",
     "summarize",
     "variance_components",
 ]
@@ -415,29 +417,39 @@ def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Ser
     return pd.Series(values, draws, name="value")
 
 
-def ratio_of_means(values: pd.Series, reference: pd.Series) -> pd.Series:
-    """Take the mean of some numbers, divided by that of others, apart by draw.
+def error_left(*errors: np.ndarray) -> pd.Series:
+    """Tell how much of the squared error of one run is left if several are averaged.
+
+    Of r independent runs 1 / r is left, of r that all say the same 1.
 
     Parameters
     ----------
-    values, reference : pandas.Series
-        One number each for each draw, by ``split`` or ``seed``.
+    *errors : array of shape (draws, runs)
+        Scores less the truth, of two draws or more; of several quantities, such as two
+        networks' scores, the squared errors are added up.
 
     Returns
     -------
     pandas.Series
-        As of :func:`jackknife`; for :func:`estimate`.
+        By ``seed``, the number of the draw: the share taken apart by
+        :func:`jackknife`, for :func:`estimate`.
 
     Raises
     ------
-    TypeError, ValueError
-        If the two have not the same index, or as :func:`jackknife`.
+    ValueError
+        If the shapes differ, or are not as above.
     """
-    if not values.index.equals(reference.index):
-        raise ValueError("values and reference must have the same index.")
-    return jackknife(
-        lambda draws: values[draws].mean() / reference[draws].mean(), values.index
-    )
+    shapes = {np.shape(one) for one in errors}
+    if len(shapes) != 1 or len(min(shapes)) != 2:
+        raise ValueError(
+            "errors must have one shape, (draws, runs); got "
+            f"{', '.join(map(str, sorted(shapes))) or 'none'}."
+        )
+    both = np.stack(errors)
+    averaged = (both.mean(axis=2) ** 2).sum(axis=0)
+    single = (both**2).mean(axis=2).sum(axis=0)
+    draws = pd.RangeIndex(both.shape[1], name="seed")
+    return jackknife(lambda some: averaged[some].sum() / single[some].sum(), draws)
 
 
 def estimate_for_new_rows(
@@ -830,7 +842,10 @@ def _difference_ends(one, n, two, m, tail) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ranking_errors(
-    one: pd.DataFrame, other: pd.DataFrame, repetitions: int = 1, draws: int = 200
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    repetitions: Sequence[int] = (1,),
+    draws: int = 200,
 ) -> pd.DataFrame:
     """Count how often a few runs find the worse of two networks better.
 
@@ -842,8 +857,8 @@ def ranking_errors(
     one, other : pandas.DataFrame
         Scores: a column for each network, rows by ``split`` and ``seed``, equally many
         seeds on each of three splits or more.
-    repetitions : int
-        On how many splits both run; fewer than there are.
+    repetitions : sequence of int
+        On how many splits both run; fewer than there are. All are tried.
     draws : int
         How often each pair is ranked. The first of the splits goes round; the others,
         and the seeds, are drawn at random, the same for all pairs.
@@ -851,10 +866,10 @@ def ranking_errors(
     Returns
     -------
     pandas.DataFrame
-        A row for each draw and pair: ``split``, the first of the draw; ``difference``,
-        the true one by the other splits, without its sign; ``wrong``, 1 or 0, or a half
-        where the two are equal; ``expected``, the share of wrong rankings that a normal
-        distribution with the pair's spread gives.
+        A row for each of `repetitions`, draw and pair: ``repetitions``; ``split``, the
+        first of the draw; ``difference``, the true one by the other splits, without its
+        sign; ``wrong``, 1 or 0, or a half where the two are equal; ``expected``, the
+        share of wrong rankings that a normal distribution with the pair's spread gives.
 
     Raises
     ------
@@ -865,26 +880,28 @@ def ranking_errors(
     splits, seeds = a.shape[:2]
     if a.shape[:2] != b.shape[:2]:
         raise ValueError("one and other must have the same splits and seeds.")
-    if not 1 <= repetitions < splits:
-        raise ValueError(
-            f"repetitions is {repetitions!r}; expected 1 to {splits - 1}, as there are "
-            f"{splits} splits."
-        )
+    for count in repetitions:
+        if not 1 <= count < splits:
+            raise ValueError(
+                f"repetitions has {count!r}; expected 1 to {splits - 1}, as there are "
+                f"{splits} splits."
+            )
     gaps = b.mean(axis=1)[:, None] - a.mean(axis=1)[:, :, None]
     spread = (b[:, None, :, None] - a[:, :, None, :, None]).std(axis=(0, 1, 2))
     in_spreads = abs(gaps.mean(axis=0)) / np.maximum(spread, 1e-12)
-    expected = stats.norm.cdf(-in_spreads * np.sqrt(repetitions)).ravel()
     rng, found = np.random.default_rng(0), []
-    for draw in range(draws):
+    for count, draw in itertools.product(repetitions, range(draws)):
         first = draw % splits
         more = rng.permutation(np.delete(np.arange(splits), first))
-        chosen = [first, *more[: repetitions - 1]]
-        by_a, by_b = rng.integers(seeds, size=(2, repetitions))
+        chosen = [first, *more[: count - 1]]
+        by_a, by_b = rng.integers(seeds, size=(2, count))
         seen = b[chosen, by_b].mean(axis=0) - a[chosen, by_a].mean(axis=0)[:, None]
         true = np.delete(gaps, chosen, axis=0).mean(axis=0)
         wrong = abs(np.sign(seen.round(9)) - np.sign(true.round(9))) / 2
-        columns = {"difference": abs(true).ravel(), "wrong": wrong.ravel()}
-        found.append(pd.DataFrame({"split": first, **columns, "expected": expected}))
+        expected = stats.norm.cdf(-in_spreads * np.sqrt(count))
+        columns = {"difference": abs(true), "wrong": wrong, "expected": expected}
+        pairs = {name: values.ravel() for name, values in columns.items()}
+        found.append(pd.DataFrame({"repetitions": count, "split": first} | pairs))
     return pd.concat(found, ignore_index=True)
 
 
@@ -1049,6 +1066,44 @@ def smallest_difference(
         raise ValueError(f"n is {n!r}; expected a whole number of two or more.")
     _check_power(power)
     return _noncentrality(n - 1, power, _checked_level(confidence_level)) * sd / n**0.5
+
+
+def smallest_on_one_split(
+    differences: pd.Series, seeds: int, power: float = 0.8
+) -> Estimate:
+    """Return the smallest true difference that many seeds on one split show.
+
+    Many seeds average out what the seed does to the difference of two networks, not
+    what the split does. So it takes a large one to say on one split which of them is
+    better on the table, however it is split.
+
+    Parameters
+    ----------
+    differences : pandas.Series
+        By ``split`` and ``seed``, as for :func:`variance_components`.
+    seeds : int
+        Number of seeds on the one split, one or more.
+    power : float
+        In (0, 1): how often it is to be shown, with an interval of 95%.
+
+    Returns
+    -------
+    Estimate
+        Its interval is that of the split's part alone, the seed's being taken as known;
+        both are taken to be normal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`variance_components`, or if another argument is out of range.
+    """
+    if seeds < 1 or seeds % 1:
+        raise ValueError(f"seeds is {seeds!r}; expected a whole number of 1 or more.")
+    _check_power(power)
+    parts = variance_components(differences)
+    both = np.sqrt(parts.loc["split"] ** 2 + parts.loc["seed", "sd"] ** 2 / seeds)
+    value, low, high = stats.norm.ppf([0.975, power]).sum() * both
+    return Estimate(value, low, high, "", design=design_of(differences).words)
 
 
 def _power(noncentrality: float, freedom: float, level: float) -> float:

@@ -57,7 +57,9 @@ def format_number(value: float) -> str:
 
 def format_interval(estimate: Any) -> str:
     """Return an estimate and its interval; an exact number alone."""
-    value = format_number(estimate.value)
+    # what is left of numbers that cancel but for rounding
+    dust = 1e-9 * (estimate.high - estimate.low)
+    value = format_number(0 if abs(estimate.value) < dust else estimate.value)
     if estimate.low == estimate.value == estimate.high:
         return value
     if not np.isfinite([estimate.low, estimate.high]).all():

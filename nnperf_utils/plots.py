@@ -511,6 +511,7 @@ def estimates(
     estimates: Mapping[str, Estimate] | pd.DataFrame,
     *,
     reference: float | None = 0,
+    notes: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Show estimates with their intervals, one below the other.
@@ -526,6 +527,9 @@ def estimates(
         :func:`nnperf_utils.statistics.summarize` returns it.
     reference : float, optional
         Where to draw a line: what "no difference" is. ``None`` draws none.
+    notes : bool
+        Whether to say on top what the intervals cover; leave it to a caption where the
+        estimates have designs of their own.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
 
@@ -574,7 +578,8 @@ def estimates(
     ax.set(xlabel="estimate", ylabel="", yticks=[])
     ax.set_ylim(len(table) - 0.6, -0.8)
     ax.spines["left"].set_visible(False)
-    _note(ax, *told)
+    if notes:
+        _note(ax, *told)
     return ax
 
 

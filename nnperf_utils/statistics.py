@@ -417,7 +417,7 @@ def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Ser
     return pd.Series(values, draws, name="value")
 
 
-def error_left(*errors: np.ndarray) -> pd.Series:
+def error_left(*errors: np.ndarray) -> Estimate:
     """Tell how much of the squared error of one run is left if several are averaged.
 
     Of r independent runs 1 / r is left, of r that all say the same 1.
@@ -430,9 +430,8 @@ def error_left(*errors: np.ndarray) -> pd.Series:
 
     Returns
     -------
-    pandas.Series
-        By ``seed``, the number of the draw: the share taken apart by
-        :func:`jackknife`, for :func:`estimate`.
+    Estimate
+        Of the share, by :func:`jackknife`; ``seed`` is the number of the draw.
 
     Raises
     ------
@@ -449,7 +448,9 @@ def error_left(*errors: np.ndarray) -> pd.Series:
     averaged = (both.mean(axis=2) ** 2).sum(axis=0)
     single = (both**2).mean(axis=2).sum(axis=0)
     draws = pd.RangeIndex(both.shape[1], name="seed")
-    return jackknife(lambda some: averaged[some].sum() / single[some].sum(), draws)
+    return estimate(
+        jackknife(lambda some: averaged[some].sum() / single[some].sum(), draws)
+    )
 
 
 def estimate_for_new_rows(

@@ -12,7 +12,7 @@ drawn at random to get them: seeds, splits, seeds within splits, or both crossed
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -448,9 +448,10 @@ def error_left(*errors: np.ndarray) -> Estimate:
     averaged = (both.mean(axis=2) ** 2).sum(axis=0)
     single = (both**2).mean(axis=2).sum(axis=0)
     draws = pd.RangeIndex(both.shape[1], name="seed")
-    return estimate(
+    found = estimate(
         jackknife(lambda some: averaged[some].sum() / single[some].sum(), draws)
     )
+    return replace(found, design=_count(len(draws), "draw"), covers="covers others")
 
 
 def estimate_for_new_rows(

@@ -732,7 +732,7 @@ def test_error_left_is_one_of_the_runs_or_all():
     # of two quantities the squared errors add up
     both = error_left(own, 3 * np.repeat(own[:, :1], 5, axis=1))
     assert both.value == pytest.approx((0.2 + 9) / 10, abs=0.02)
-    assert len(both.values) == 400
+    assert len(both.values) == 400 and both.design == "400 draws"
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ nnperf.lab("twenty", (lab) => {
     return (
       `By the formula ${kit.number(100 * expected)}% of verdicts are wrong. ` +
       `You: ${made} comparisons, ${wrong} wrong (${made ? `${share}%` : share}). ` +
-      `One comparison scatters by ${kit.number(spread)} points; between two runs of one ` +
-      `network there were ${kit.number(100 * sd)}, as measured.`
+      `One comparison scatters by ${kit.number(spread)} points; the runs of one network ` +
+      `alone scatter by ${kit.number(100 * sd)}, as measured.`
     );
   });
 });

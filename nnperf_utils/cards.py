@@ -55,9 +55,15 @@ def format_number(value: float) -> str:
     )
 
 
+def _value_words(estimate: Any) -> str:
+    """Return a value; what is left of numbers that cancel but for rounding is 0."""
+    dust = 1e-9 * (estimate.high - estimate.low)
+    return format_number(0 if abs(estimate.value) < dust else estimate.value)
+
+
 def format_interval(estimate: Any) -> str:
     """Return an estimate and its interval; an exact number alone."""
-    value = format_number(estimate.value)
+    value = _value_words(estimate)
     if estimate.low == estimate.value == estimate.high:
         return value
     if not np.isfinite([estimate.low, estimate.high]).all():
@@ -169,7 +175,7 @@ def _told(judgment: Judgment, tally: Tally) -> Iterator[tuple[str, str]]:
 def _measured(judgment: Judgment, effect: Effect) -> str:
     """Return an effect in words, with its value and interval, as HTML."""
     estimate = judgment.estimates[effect.name]
-    value = f"<b>{format_number(estimate.value)}</b>"
+    value = f"<b>{_value_words(estimate)}</b>"
     if effect.statistic != "exact":
         value += f" ({effect.statistic}; {_interval_words(estimate)})"
     return f"<i>{escape(effect.label)}</i>: {escape(effect.measures)}: {value}"
@@ -384,7 +390,7 @@ def _axis(
 
 def _row(axis: _Axis, effect: Effect, estimate: Any, borders: list[float]) -> str:
     """Draw one effect: its name, its interval, the borders."""
-    value = format_number(estimate.value)
+    value = _value_words(estimate)
     told = escape(f"{effect.label}: {format_interval(estimate)}", quote=True)
     marks = "".join(
         _line(axis.place(border), 1, 23, 'stroke-width="2" stroke-dasharray="2 3"')

@@ -39,6 +39,7 @@ __all__ = [
     "load_mnist1d",
     "load_moons",
     "load_sunspots",
+    "prepared_splits",
 ]
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -103,7 +104,7 @@ class Dataset:
     train, validation, test : tuple of numpy.ndarray
         `(x, y)` of each part. `x` is float32 of shape (n, ...); `y` is int32 of shape
         (n,), classes counted from 0, or for regression float32 of shape (n,) or
-        (n, k).
+        (n, k). `test` is None where no test part was set aside.
     task : {"binary", "multiclass", "regression"}
         What is to be predicted.
     feature_names : tuple of str
@@ -121,7 +122,7 @@ class Dataset:
     name: str
     train: Part
     validation: Part
-    test: Part
+    test: Part | None
     task: Task
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
@@ -137,7 +138,7 @@ class Dataset:
                 f"task must be one of {', '.join(TASKS)}, got {self.task!r}."
             )
         label_type = np.float32 if self.task == "regression" else np.int32
-        for part in PARTS:
+        for part in self._parts():
             x, y = getattr(self, part)
             x, y = _read_only(x, np.float32), _read_only(y, label_type)
             if len(x) != len(y):
@@ -154,6 +155,9 @@ class Dataset:
         if self.rows is not None:
             rows = Rows(*(_read_only(rows, np.int64) for rows in self.rows))
             object.__setattr__(self, "rows", rows)
+
+    def _parts(self) -> list[str]:
+        return [part for part in PARTS if getattr(self, part) is not None]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -176,7 +180,7 @@ class Dataset:
     def __repr__(self) -> str:
         """Name, task, shapes and classes."""
         lines = [f"{self.name}: {self.task}"]
-        for part in PARTS:
+        for part in self._parts():
             x, y = getattr(self, part)
             lines.append(f"  {part:<10}  x {x.shape} {x.dtype}  y {y.shape} {y.dtype}")
         if self.class_names:
@@ -272,6 +276,69 @@ class Dataset:
             class_names=class_names,
             rows=rows,
         )
+
+
+def prepared_splits(
+    x: ArrayLike,
+    y: ArrayLike,
+    splitter: Any,
+    *,
+    test: tuple[ArrayLike, ArrayLike] | None = None,
+    scale: bool | TransformerMixin = True,
+    name: str = "data",
+    task: Task | None = None,
+) -> list[Dataset]:
+    """Split your own arrays again and again, each time prepared by its training part.
+
+    Parameters
+    ----------
+    x, y, scale, name, task
+        As in :meth:`Dataset.from_arrays`. What replaces missing values and scales the
+        inputs is fitted on the training part of each split anew.
+    splitter : scikit-learn splitter
+        Makes the splits: ``RepeatedStratifiedKFold(n_splits=4)``, for one.
+    test : tuple of array-like, optional
+        `(x, y)` of a test part that all splits share; None if there is none.
+
+    Returns
+    -------
+    list of Dataset
+        One for each split, in the splitter's order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        In one sentence that names the argument.
+    """
+    if not hasattr(splitter, "split"):
+        raise TypeError(
+            "splitter must have a method split, as StratifiedKFold(5) has, got "
+            f"{type(splitter).__name__}."
+        )
+    x, feature_names = _inputs(x)
+    n, y = len(x), np.asarray(y)
+    if len(y) != n:
+        raise ValueError(
+            f"x has {n} rows but y has {len(y)}: they must be equally many."
+        )
+    if test is not None:
+        x = np.concatenate([x, _inputs(test[0])[0]])
+        y = np.concatenate([y, np.asarray(test[1])])
+    y, task, class_names = _targets(y, task, ())
+    last = np.arange(n, len(x))
+    splits = []
+    for train, validation in splitter.split(x[:n], y[:n]):
+        rows = [train, validation, last if len(last) else validation]
+        split = _fitted(
+            [(x[part], y[part]) for part in rows],
+            scaler=_scaler(scale, StandardScaler()),
+            name=name,
+            task=task,
+            feature_names=feature_names,
+            class_names=class_names,
+        )
+        splits.append(split if len(last) else replace(split, test=None))
+    return splits
 
 
 def _read_only(values: ArrayLike, dtype: type) -> np.ndarray:

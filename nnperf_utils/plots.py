@@ -29,21 +29,26 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
+from scipy import stats
 
-from nnperf_utils.statistics import Estimate
+from nnperf_utils.statistics import Estimate, variance_components
 
 __all__ = [
     "PALETTE",
     "activation_histograms",
+    "by_split",
     "decision_boundary",
+    "differences",
     "estimates",
     "example_images",
     "final_scores",
     "gradient_norm_by_layer",
     "layer_passes",
     "learning_curves",
+    "lines",
     "readings_by_layer",
+    "row_splits",
     "update_ratios",
     "use_style",
 ]
@@ -506,6 +511,7 @@ def estimates(
     estimates: Mapping[str, Estimate] | pd.DataFrame,
     *,
     reference: float | None = 0,
+    notes: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Show estimates with their intervals, one below the other.
@@ -521,6 +527,9 @@ def estimates(
         :func:`nnperf_utils.statistics.summarize` returns it.
     reference : float, optional
         Where to draw a line: what "no difference" is. ``None`` draws none.
+    notes : bool
+        Whether to say on top what the intervals cover; leave it to a caption where the
+        estimates have designs of their own.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
 
@@ -569,7 +578,8 @@ def estimates(
     ax.set(xlabel="estimate", ylabel="", yticks=[])
     ax.set_ylim(len(table) - 0.6, -0.8)
     ax.spines["left"].set_visible(False)
-    _note(ax, *told)
+    if notes:
+        _note(ax, *told)
     return ax
 
 
@@ -652,6 +662,166 @@ def _level_note(told: Mapping) -> str:
 def _design_note(told: Mapping) -> str:
     """Say what was drawn at random and what the intervals cover."""
     return ": ".join(filter(None, [told.get("design"), told.get("covers")]))
+
+
+def lines(
+    table: pd.DataFrame,
+    *,
+    log: str = "",
+    dashed: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the columns of a table as lines, each with its name beside its end.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A column for each line; the index, numbers in rising order, is the horizontal
+        axis, and its name that axis's label.
+    log : {"", "x", "y", "xy"}
+        Which axes are logarithmic.
+    dashed : sequence of str
+        Columns that are drawn dashed, without points.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the table is empty, or has no column of a name in `dashed`.
+    """
+    if table.empty:
+        raise ValueError("table has no numbers, so there is nothing to draw.")
+    for name in dashed:
+        if name not in table:
+            raise ValueError(
+                f"dashed has {name!r}; the columns are "
+                f"{', '.join(map(str, table.columns))}."
+            )
+    ax = ax or plt.subplots()[1]
+    named = []
+    for number, (name, color) in enumerate(
+        zip(table, _colors([str(one) for one in table]), strict=True)
+    ):
+        is_dashed = name in dashed
+        (line,) = ax.plot(
+            table.index,
+            table[name],
+            color=color,
+            linestyle=(0, (3, 2)) if is_dashed else "-",
+            linewidth=1.5 if is_dashed else 2,
+            marker=None if is_dashed else _MARKERS[number % len(_MARKERS)],
+        )
+        named.append((name, line))
+    if "x" in log:
+        ax.set_xscale("log")
+        ax.set_xticks(table.index, [f"{place:,g}" for place in table.index])
+        ax.minorticks_off()
+    if "y" in log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("")
+    ax.set_xlabel(table.index.name or "")
+    _name_lines(ax, named)
+    return ax
+
+
+def differences(
+    values: Sequence[float],
+    *,
+    above: str = "",
+    below: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show single differences as stems from zero, sorted, in two colors by their sign.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The differences; those that are zero are gray.
+    above, below : str
+        What a difference above and below zero means, written on that side.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `values` is empty, or holds something that is no finite number.
+    """
+    heights = np.sort(np.asarray(values, dtype=float))
+    if not len(heights) or not np.isfinite(heights).all():
+        raise ValueError("values must be one finite number or more.")
+    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    by_sign = {1: PALETTE[0], -1: PALETTE[1], 0: _MUTED}
+    colors = [by_sign[int(np.sign(height))] for height in heights]
+    places = range(len(heights))
+    ax.vlines(places, 0, heights, colors, linewidth=2)
+    ax.scatter(places, heights, c=colors, zorder=3)
+    ax.axhline(0, color=_INK, linewidth=1)
+    for name, sign, at, side in ((above, 1, 0, "left"), (below, -1, 1, "right")):
+        ax.annotate(
+            name,
+            (at, 0),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(0, 8 * sign),
+            textcoords="offset points",
+            ha=side,
+            va="bottom" if sign > 0 else "top",
+            color=_text_color(by_sign[sign]),
+        )
+    ax.set(xlabel="one comparison each, sorted", xticks=[])
+    return ax
+
+
+def by_split(values: pd.Series, *, ax: Axes | None = None) -> Axes:
+    """Show runs on many splits: a column of seeds for each split, sorted by its mean.
+
+    The bar is the 95% interval of the mean over the seeds of that split alone, with the
+    spread of the seeds as all splits show it. Where it misses the mean of all splits
+    (dashed), the bar is orange and its mean a square.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        By ``split`` and ``seed``, two seeds or more on each.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`nnperf_utils.statistics.variance_components`.
+    """
+    sd = variance_components(values).loc["seed", "sd"]
+    groups = values.groupby("split")
+    count, means = groups.count(), groups.mean().sort_values()
+    half = stats.t.ppf(0.975, len(values) - len(count)) * sd / np.sqrt(count)
+    ax = ax or plt.subplots()[1]
+    for place, (split, mean) in enumerate(means.items()):
+        misses = abs(mean - means.mean()) > half[split]
+        color = PALETTE[int(misses)]
+        ends = [mean - half[split], mean + half[split]]
+        ax.plot([place] * 2, ends, color=color, linewidth=2.5)
+        ax.plot(place, mean, marker="s" if misses else "o", color=color, markersize=7)
+        seeds = groups.get_group(split)
+        ax.plot([place] * len(seeds), seeds, ".", color=_MUTED, markersize=5)
+    ax.axhline(means.mean(), color=_INK, linestyle=(0, (3, 2)), linewidth=1.5)
+    ax.set(xlabel="split, sorted by its mean", xticks=[])
+    return ax
 
 
 def readings_by_layer(
@@ -1069,6 +1239,66 @@ def example_images(
     )
     ax.tick_params(axis="x", length=0, pad=2)
     ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def row_splits(folds: int = 5, *, ax: Axes | None = None) -> Axes:
+    """Draw how the rows of a table are split: one validation part, or folds.
+
+    Parameters
+    ----------
+    folds : int
+        How many folds, two or more.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        For fewer than two folds.
+    """
+    if folds < 2:
+        raise ValueError(f"folds is {folds!r}; expected two or more.")
+    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
+    names = ["one split", *(f"fold {number}" for number in range(1, folds + 1))]
+    lefts = [folds - 1, *range(folds)]
+    heights = [0.0, *np.arange(folds) + 1.6]
+    for height, left in zip(heights, lefts, strict=True):
+        parts = ((0, folds, PALETTE[0], 0.25), (left, 1, PALETTE[1], 1.0))
+        for start, width, color, alpha in parts:
+            bar = {"edgecolor": "white", "linewidth": 1.5, "height": 0.8}
+            ax.barh(height, width, left=start, color=color, alpha=alpha, **bar)
+    top, bottom = -0.4, heights[-1] + 0.4
+    ax.barh(
+        (top + bottom) / 2,
+        0.8,
+        height=bottom - top,
+        left=folds + 0.25,
+        color="#D9D9D9",
+        edgecolor=_MUTED,
+        hatch="//",
+    )
+    white = {"boxstyle": "round,pad=0.3", "fc": "white", "ec": "none"}
+    ax.text(
+        folds + 0.65,
+        (top + bottom) / 2,
+        "test part, locked away",
+        rotation=90,
+        ha="center",
+        va="center",
+        bbox=white,
+    )
+    ax.text((folds - 1) / 2, 0, "trains", ha="center", va="center")
+    ax.text(folds - 0.5, 0, "validates", ha="center", va="center", color="white")
+    ax.set(yticks=heights, yticklabels=names, xticks=[], xlim=(0, folds + 1.1))
+    ax.set(ylim=(bottom + 0.1, top - 0.1), xlabel="rows of the table, shuffled")
+    ax.tick_params(axis="y", length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     return ax

@@ -9,9 +9,10 @@ interval of such differences, or of any other measured numbers, follows from wha
 drawn at random to get them: seeds, splits, seeds within splits, or both crossed.
 """
 
+import itertools
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -20,15 +21,20 @@ from scipy import optimize, special, stats
 __all__ = [
     "Design",
     "Estimate",
+    "best_of",
     "design_of",
+    "error_left",
     "estimate",
+    "estimate_for_new_rows",
     "higher_is_better",
     "interval",
     "intervals",
     "jackknife",
     "power",
+    "ranking_errors",
     "repetitions_needed",
     "smallest_difference",
+    "smallest_on_one_split",
     "summarize",
     "variance_components",
 ]
@@ -411,6 +417,102 @@ def jackknife(statistic: Callable[[pd.Index], float], draws: pd.Index) -> pd.Ser
     return pd.Series(values, draws, name="value")
 
 
+def error_left(*errors: np.ndarray) -> Estimate:
+    """Tell how much of the squared error of one run is left if several are averaged.
+
+    Of r independent runs 1 / r is left, of r that all say the same 1.
+
+    Parameters
+    ----------
+    *errors : array of shape (draws, runs)
+        Scores less the truth, of two draws or more; of several quantities, such as two
+        networks' scores, the squared errors are added up.
+
+    Returns
+    -------
+    Estimate
+        Of the share, by :func:`jackknife`; ``seed`` is the number of the draw.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or are not as above.
+    """
+    shapes = {np.shape(one) for one in errors}
+    if len(shapes) != 1 or len(min(shapes)) != 2:
+        raise ValueError(
+            "errors must have one shape, (draws, runs); got "
+            f"{', '.join(map(str, sorted(shapes))) or 'none'}."
+        )
+    both = np.stack(errors)
+    averaged = (both.mean(axis=2) ** 2).sum(axis=0)
+    single = (both**2).mean(axis=2).sum(axis=0)
+    draws = pd.RangeIndex(both.shape[1], name="seed")
+    found = estimate(
+        jackknife(lambda some: averaged[some].sum() / single[some].sum(), draws)
+    )
+    return replace(found, design=_count(len(draws), "draw"), covers="covers others")
+
+
+def estimate_for_new_rows(
+    differences: pd.Series, share: float, *, confidence_level: float = 0.95
+) -> Estimate:
+    """Estimate a mean over random splits of one table, for rows that are not in it.
+
+    Splits of one table share rows, so they agree with each other more than fresh tables
+    would, and more splits do not mend that. The standard error of `n` splits is
+    corrected for it: the standard deviation times the root of 1 / n + `share` [1]_.
+
+    Parameters
+    ----------
+    differences : pandas.Series
+        By ``split``; by ``seed`` as well if there are several runs on each.
+    share : float
+        Validation rows for each training row. At 0 nothing is corrected.
+    confidence_level : float
+        In (0, 1), for Student's interval.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, or there are fewer than three splits.
+
+    References
+    ----------
+    .. [1] C. Nadeau and Y. Bengio (2003). Inference for the generalization error.
+       Machine Learning 52(3), 239-281.
+    """
+    if not 0 <= share < np.inf:
+        raise ValueError(f"share is {share!r}; expected a number of 0 or more.")
+    level = _checked_level(confidence_level)
+    design = design_of(differences)
+    if "split" not in differences.index.names or design.crossed:
+        raise ValueError(
+            "differences must be of random splits, with seeds of their own if there "
+            f"are several on each; got {design.words}."
+        )
+    means = np.nanmean(_array(design, differences), axis=1)
+    n = len(means)
+    if n < _FEWEST:
+        raise ValueError(f"differences has {_count(n, 'split')}; it takes {_FEWEST}.")
+    error = means.std(ddof=1) * np.sqrt(1 / n + share)
+    value, half = means.mean(), stats.t.ppf((1 + level) / 2, n - 1) * error
+    return Estimate(
+        float(value),
+        float(value - half),
+        float(value + half),
+        "mean",
+        confidence_level,
+        values=differences.astype(float).rename("value"),
+        design=design.words,
+        covers="covers other rows" if share else _SPLITS,
+    )
+
+
 def _array(design: Design, values: pd.Series) -> np.ndarray:
     """Return numbers by unit, all of them finite."""
     try:
@@ -738,6 +840,125 @@ def _difference_ends(one, n, two, m, tail) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+# --- ranking and choosing -------------------------------------------------------------
+
+
+def ranking_errors(
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    repetitions: Sequence[int] = (1,),
+    draws: int = 200,
+) -> pd.DataFrame:
+    """Count how often a few runs find the worse of two networks better.
+
+    Ranks each network of `one` against each of `other` by one run of both on each of
+    some splits, and asks all the *other* splits who is right.
+
+    Parameters
+    ----------
+    one, other : pandas.DataFrame
+        Scores: a column for each network, rows by ``split`` and ``seed``, equally many
+        seeds on each of three splits or more.
+    repetitions : sequence of int
+        On how many splits both run; fewer than there are. All are tried.
+    draws : int
+        How often each pair is ranked. The first of the splits goes round; the others,
+        and the seeds, are drawn at random, the same for all pairs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each of `repetitions`, draw and pair: ``repetitions``; ``split``, the
+        first of the draw; ``difference``, the true one by the other splits, without its
+        sign; ``wrong``, 1 or 0, or a half where the two are equal; ``expected``, the
+        share of wrong rankings that a normal distribution with the pair's spread gives.
+
+    Raises
+    ------
+    ValueError
+        If the frames do not fit, or `repetitions` is out of range.
+    """
+    a, b = (_by_split(frame, name) for frame, name in ((one, "one"), (other, "other")))
+    splits, seeds = a.shape[:2]
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError("one and other must have the same splits and seeds.")
+    for count in repetitions:
+        if not 1 <= count < splits:
+            raise ValueError(
+                f"repetitions has {count!r}; expected 1 to {splits - 1}, as there are "
+                f"{splits} splits."
+            )
+    gaps = b.mean(axis=1)[:, None] - a.mean(axis=1)[:, :, None]
+    spread = (b[:, None, :, None] - a[:, :, None, :, None]).std(axis=(0, 1, 2))
+    in_spreads = abs(gaps.mean(axis=0)) / np.maximum(spread, 1e-12)
+    rng, found = np.random.default_rng(0), []
+    for count, draw in itertools.product(repetitions, range(draws)):
+        first = draw % splits
+        more = rng.permutation(np.delete(np.arange(splits), first))
+        chosen = [first, *more[: count - 1]]
+        by_a, by_b = rng.integers(seeds, size=(2, count))
+        seen = b[chosen, by_b].mean(axis=0) - a[chosen, by_a].mean(axis=0)[:, None]
+        true = np.delete(gaps, chosen, axis=0).mean(axis=0)
+        wrong = abs(np.sign(seen.round(9)) - np.sign(true.round(9))) / 2
+        expected = stats.norm.cdf(-in_spreads * np.sqrt(count))
+        columns = {"difference": abs(true), "wrong": wrong, "expected": expected}
+        pairs = {name: values.ravel() for name, values in columns.items()}
+        found.append(pd.DataFrame({"repetitions": count, "split": first} | pairs))
+    return pd.concat(found, ignore_index=True)
+
+
+def _by_split(frame: pd.DataFrame, argument: str) -> np.ndarray:
+    """Return scores by split, seed and network."""
+    if set(frame.index.names) != {"split", "seed"}:
+        raise ValueError(f"the rows of {argument} must be by split and seed.")
+    frame = frame.reorder_levels(["split", "seed"]).sort_index()
+    sizes = frame.groupby("split").size()
+    if sizes.nunique() != 1 or len(sizes) < _FEWEST or frame.isna().any(axis=None):
+        raise ValueError(
+            f"{argument} must have finite scores of equally many seeds on each of "
+            f"{_FEWEST} splits or more."
+        )
+    return frame.to_numpy(float).reshape(len(sizes), sizes.iloc[0], -1)
+
+
+def best_of(choosing: np.ndarray, scored: np.ndarray, trials: int) -> np.ndarray:
+    """Return what the best of some trials scores, on average over all choices of them.
+
+    Parameters
+    ----------
+    choosing : array of shape (..., n)
+        Scores of n trials by which the best is chosen; of equal ones, each as often.
+    scored : array of shape (..., n)
+        What the chosen one scores: `choosing` again, or scores on other rows.
+    trials : int
+        Number of the trials that are tried, of the n.
+
+    Returns
+    -------
+    numpy.ndarray of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or `trials` is not between 1 and n.
+    """
+    choosing, scored = np.asarray(choosing, float), np.asarray(scored, float)
+    n = choosing.shape[-1]
+    if choosing.shape != scored.shape:
+        raise ValueError(
+            "choosing and scored must have the same shape; got "
+            f"{choosing.shape} and {scored.shape}."
+        )
+    if not 1 <= trials <= n:
+        raise ValueError(f"trials is {trials!r}; expected 1 to {n}.")
+    # that all trials tried are among the k lowest
+    among = special.comb(np.arange(n + 1), trials) / special.comb(n, trials)
+    below = (choosing[..., None] > choosing[..., None, :]).sum(axis=-1)
+    equal = (choosing[..., None] == choosing[..., None, :]).sum(axis=-1)
+    chance = (among[below + equal] - among[below]) / equal
+    return (chance * scored).sum(axis=-1)
+
+
 # --- power ----------------------------------------------------------------------------
 
 
@@ -847,6 +1068,44 @@ def smallest_difference(
         raise ValueError(f"n is {n!r}; expected a whole number of two or more.")
     _check_power(power)
     return _noncentrality(n - 1, power, _checked_level(confidence_level)) * sd / n**0.5
+
+
+def smallest_on_one_split(
+    differences: pd.Series, seeds: int, power: float = 0.8
+) -> Estimate:
+    """Return the smallest true difference that many seeds on one split show.
+
+    Many seeds average out what the seed does to the difference of two networks, not
+    what the split does. So it takes a large one to say on one split which of them is
+    better on the table, however it is split.
+
+    Parameters
+    ----------
+    differences : pandas.Series
+        By ``split`` and ``seed``, as for :func:`variance_components`.
+    seeds : int
+        Number of seeds on the one split, one or more.
+    power : float
+        In (0, 1): how often it is to be shown, with an interval of 95%.
+
+    Returns
+    -------
+    Estimate
+        Its interval is that of the split's part alone, the seed's being taken as known;
+        both are taken to be normal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`variance_components`, or if another argument is out of range.
+    """
+    if seeds < 1 or seeds % 1:
+        raise ValueError(f"seeds is {seeds!r}; expected a whole number of 1 or more.")
+    _check_power(power)
+    parts = variance_components(differences)
+    both = np.sqrt(parts.loc["split"] ** 2 + parts.loc["seed", "sd"] ** 2 / seeds)
+    value, low, high = stats.norm.ppf([0.975, power]).sum() * both
+    return Estimate(value, low, high, "", design=design_of(differences).words)
 
 
 def _power(noncentrality: float, freedom: float, level: float) -> float:

@@ -198,3 +198,9 @@ def test_fresh_runs_are_counted():
     assert "3 of 20 fresh estimates lie outside" in text
     assert "It is on the edge." in text
     assert "on the edge" not in words(cards.card(judgment(claim), Tally(19, 20, 3, 20)))
+
+
+def test_what_numbers_leave_that_cancel_is_zero():
+    dust = Estimate(2.2e-20, -0.002, 0.002, "mean")
+    assert cards.format_interval(dust) == "0 [−0.002, 0.002]"
+    assert cards.format_interval(dataclasses.replace(dust, value=2e-5)).startswith("2.")

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_selection import SelectKBest
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import (
     MinMaxScaler,
     PolynomialFeatures,
@@ -768,3 +769,43 @@ def test_smaller_images_are_means_of_squares():
 def test_a_side_that_is_no_divisor(side):
     with pytest.raises(ValueError, match="side must be 28, 14 or 7"):
         datasets.load_fashion_mnist(side=side)
+
+
+# --------------------------------------------------------------------- prepared splits
+
+
+def test_prepared_splits_are_the_splitters_prepared_by_their_training_part(arrays):
+    x, y = arrays
+    x[::7, 1] = np.nan
+    cut = StratifiedKFold(4, shuffle=True, random_state=0)
+    splits = datasets.prepared_splits(x, y, cut, test=(x[:10], y[:10]))
+    for data, (train, validation) in zip(splits, cut.split(x, y), strict=True):
+        filled = np.where(np.isnan(x), np.nanmedian(x[train], axis=0), x)
+        scaled = (filled - filled[train].mean(axis=0)) / filled[train].std(axis=0)
+        parts = (data.train, train), (data.validation, validation)
+        for (inputs, labels), rows in (*parts, (data.test, slice(10))):
+            assert np.allclose(inputs, scaled[rows], atol=1e-5)
+            assert np.array_equal(labels, y[rows])
+
+
+def test_prepared_splits_without_a_test_part_have_none(arrays):
+    x, y = arrays
+    [data, _] = datasets.prepared_splits(x, y * 10, KFold(2), scale=False)
+    assert data.test is None
+    assert "test" not in repr(data)
+    assert np.array_equal(data.train[0], x[50:].astype(np.float32))
+    assert data.class_names == ("0", "10")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"splitter": 4}, TypeError, "splitter must have a method split.* got int"),
+        ({"y": [0, 1]}, ValueError, "x has 100 rows but y has 2"),
+        ({"y": np.zeros(100)}, ValueError, "at least two classes"),
+    ],
+)
+def test_prepared_splits_says_what_does_not_fit(arrays, change, error, message):
+    x, y = arrays
+    with pytest.raises(error, match=message):
+        datasets.prepared_splits(**{"x": x, "y": y, "splitter": KFold(2)} | change)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
+from scipy import stats
 
 from nnperf_utils import plots
 from nnperf_utils.statistics import Estimate, estimate, summarize
@@ -520,3 +521,71 @@ def test_importing_plots_does_not_import_tensorflow_or_keras():
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- tables, differences, splits ------------------------------------------------------
+
+
+def test_lines_are_the_columns_each_named_at_its_end():
+    table = pd.DataFrame(
+        {"one": [1.0, 3], "law": [2.0, 9]}, pd.Index([10, 1000], name="rows")
+    )
+    ax = plots.lines(table, log="xy", dashed=["law"])
+    one, law = ax.lines
+    assert list(one.get_ydata()) == [1, 3] and list(law.get_xdata()) == [10, 1000]
+    assert one.get_linestyle() == "-" and law.get_linestyle() != "-"
+    assert {text.get_text() for text in ax.texts} == {"one", "law"}
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["10", "1,000"]
+    assert ax.get_xlabel() == "rows"
+
+
+def test_lines_says_what_does_not_fit():
+    with pytest.raises(ValueError, match="table has no numbers"):
+        plots.lines(pd.DataFrame({"one": []}))
+    with pytest.raises(ValueError, match="dashed has 'two'; the columns are one"):
+        plots.lines(pd.DataFrame({"one": [1, 2]}), dashed=["two"])
+
+
+def test_differences_are_sorted_and_colored_by_their_sign():
+    ax = plots.differences([2.0, -1, 0], above="B", below="A")
+    [points] = [one for one in ax.collections if len(one.get_offsets()) == 3][-1:]
+    assert list(points.get_offsets()[:, 1]) == [-1, 0, 2]
+    colors = [to_hex(color).upper() for color in points.get_facecolors()]
+    assert (colors[0], colors[2]) == (plots.PALETTE[1], plots.PALETTE[0])
+    assert {text.get_text() for text in ax.texts} == {"A", "B"}
+    with pytest.raises(ValueError, match="one finite number or more"):
+        plots.differences([1, np.nan])
+
+
+def test_by_split_tells_which_intervals_miss_the_mean():
+    index = pd.MultiIndex.from_arrays(
+        [np.repeat(range(5), 3), range(15)], names=["split", "seed"]
+    )
+    means = np.repeat([0.0, 0, 0, 0, 3], 3)
+    values = pd.Series(means + np.tile([-1, 0, 1], 5), index)
+    ax = plots.by_split(values)
+    sides = [line for line in ax.lines if line.get_marker() in ("o", "s")]
+    heights = [line.get_ydata()[0] for line in sides]
+    assert heights == pytest.approx([0, 0, 0, 0, 3])
+    assert [line.get_marker() for line in sides] == ["o"] * 4 + ["s"]
+    # Student's interval of three seeds, their spread from all splits
+    half = stats.t.ppf(0.975, 10) / np.sqrt(3)
+    bar = next(line for line in ax.lines if list(line.get_xdata()) == [0, 0])
+    assert list(bar.get_ydata()) == pytest.approx([-half, half])
+
+
+def test_row_splits_let_each_row_validate_once():
+    ax = plots.row_splits(4)
+    ax.figure.canvas.draw()
+    orange = to_rgb(plots.PALETTE[1])
+    validate = [
+        bar for bar in ax.patches if np.allclose(bar.get_facecolor(), (*orange, 1))
+    ]
+    starts = [bar.get_x() for bar in validate]
+    assert starts == [3, 0, 1, 2, 3]
+    assert len({bar.get_y() for bar in validate}) == 5
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == ["one split", "fold 1", "fold 2", "fold 3", "fold 4"]
+    with pytest.raises(ValueError, match="folds is 1; expected two or more"):
+        plots.row_splits(1)

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import subprocess
 import sys
 
@@ -11,13 +12,18 @@ from scipy import stats
 
 from nnperf_utils.statistics import (
     Estimate,
+    best_of,
+    error_left,
     estimate,
+    estimate_for_new_rows,
     higher_is_better,
     interval,
     jackknife,
     power,
+    ranking_errors,
     repetitions_needed,
     smallest_difference,
+    smallest_on_one_split,
     summarize,
     variance_components,
 )
@@ -712,3 +718,143 @@ def test_jackknife_counts_a_draw_that_plays_two_parts():
 def test_jackknife_refuses(draws, error, message):
     with pytest.raises(error, match=message):
         jackknife(lambda _: pytest.fail("was called"), draws)
+
+
+# --- ranking and choosing -------------------------------------------------------------
+
+
+def test_error_left_is_one_of_the_runs_or_all():
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(400, 5))
+    alone, alike = error_left(own), error_left(np.repeat(own[:, :1], 5, axis=1))
+    assert alone.low < 0.2 < alone.high < 0.25
+    assert alike.value == pytest.approx(1)
+    # of two quantities the squared errors add up
+    both = error_left(own, 3 * np.repeat(own[:, :1], 5, axis=1))
+    assert both.value == pytest.approx((0.2 + 9) / 10, abs=0.02)
+    assert len(both.values) == 400 and both.design == "400 draws"
+
+
+@pytest.mark.parametrize(
+    "errors", [(), (np.ones(3),), (np.ones((3, 2)), np.ones((2, 3)))]
+)
+def test_error_left_says_what_does_not_fit(errors):
+    with pytest.raises(
+        ValueError, match=r"errors must have one shape, \(draws, runs\)"
+    ):
+        error_left(*errors)
+
+
+def test_estimate_for_new_rows_widens_the_interval_as_nadeau_and_bengio_do():
+    differences = on(noise(0), split=range(20))
+    plain = estimate_for_new_rows(differences, share=0)
+    error = differences.std() / np.sqrt(20)
+    assert [plain.low, plain.high] == pytest.approx(
+        differences.mean() + np.array([-1, 1]) * stats.t.ppf(0.975, 19) * error
+    )
+    corrected = estimate_for_new_rows(differences, share=1 / 3)
+    assert corrected.value == pytest.approx(differences.mean())
+    wider = (corrected.high - corrected.low) / (plain.high - plain.low)
+    assert wider == pytest.approx(np.sqrt((1 / 20 + 1 / 3) * 20))
+    # several seeds on a split are one number
+    values = noise(1, n=60).reshape(20, 3)
+    several = estimate_for_new_rows(nested(values), share=1 / 3)
+    means = estimate_for_new_rows(on(values.mean(axis=1), split=range(20)), share=1 / 3)
+    assert several.high == pytest.approx(means.high)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "message"),
+    [
+        (on([1.0, 2, 3], split=range(3)), -1, "share is -1; expected a number of 0"),
+        (on([1.0, 2, 3], seed=range(3)), 0.3, "got 3 seeds on one split"),
+        (on([1.0, 2], split=range(2)), 0.3, "differences has 2 splits; it takes 3"),
+        (crossed(np.ones((4, 3))), 0.3, "the same 3 seeds on each"),
+    ],
+)
+def test_estimate_for_new_rows_says_what_does_not_fit(values, share, message):
+    with pytest.raises(ValueError, match=message):
+        estimate_for_new_rows(values, share)
+
+
+def networks(*means, splits=20, seeds=3):
+    """Scores of networks with these means: splits move all alike, seeds each alone."""
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0, 5, (splits, 1, 1)) + rng.normal(
+        means, 2, (splits, seeds, len(means))
+    )
+    index = nested(np.ones((splits, seeds))).index
+    return pd.DataFrame(scores.reshape(-1, len(means)), index)
+
+
+def test_ranking_errors_follow_the_normal_formula():
+    found = ranking_errors(networks(0), networks(1, 4), repetitions=[1, 5], draws=4000)
+    assert len(found) == 2 * 2 * 4000
+    near, far = found[found["difference"] < 2.5], found[found["difference"] > 2.5]
+    for rows in (near, far):
+        means = rows.groupby("repetitions")[["wrong", "expected"]].mean()
+        assert means["wrong"].to_numpy() == pytest.approx(
+            means["expected"].to_numpy(), abs=0.04
+        )
+    assert near["wrong"].mean() > far["wrong"].mean()
+    assert set(found["split"]) == set(range(20))
+
+
+def test_ranking_errors_are_half_where_networks_tie():
+    same = networks(0)
+    same[0] = 1.0
+    assert (ranking_errors(same, same)["wrong"] == 0.5).sum() == 0  # both tie: right
+    better = same + pd.DataFrame({0: np.arange(60) // 3 == 7}, same.index)
+    # they differ on split 7 alone: elsewhere no run shows who is better
+    found = ranking_errors(same, better).groupby("split")["wrong"].mean()
+    assert (found.drop(7) == 0.5).all()
+    assert found[7] == 0.5  # and there the others find no difference
+
+
+@pytest.mark.parametrize(
+    ("one", "options", "message"),
+    [
+        (networks(0), {"repetitions": [20]}, "repetitions has 20; expected 1 to 19"),
+        (networks(0, splits=19), {}, "the same splits and seeds"),
+        (networks(0).reset_index(drop=True), {}, "rows of one must be by split and"),
+        (networks(0).iloc[1:], {}, "one must have finite scores of equally many"),
+    ],
+)
+def test_ranking_errors_says_what_does_not_fit(one, options, message):
+    with pytest.raises(ValueError, match=message):
+        ranking_errors(one, networks(1), **options)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 4, 6])
+def test_best_of_is_the_mean_over_all_choices(trials):
+    rng = np.random.default_rng(0)
+    choosing = rng.integers(3, size=(4, 6)).astype(float)  # with ties
+    scored = rng.normal(size=(4, 6))
+    expected = []
+    for by, of in zip(choosing, scored, strict=True):
+        tried = map(list, itertools.combinations(range(6), trials))
+        expected.append(np.mean([of[t][by[t] == by[t].max()].mean() for t in tried]))
+    assert best_of(choosing, scored, trials) == pytest.approx(expected)
+
+
+def test_best_of_says_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"same shape; got \(3,\) and \(2,\)"):
+        best_of(np.ones(3), np.ones(2), 1)
+    with pytest.raises(ValueError, match="trials is 4; expected 1 to 3"):
+        best_of(np.ones(3), np.ones(3), 4)
+
+
+def test_smallest_on_one_split_keeps_the_splits_part():
+    rng = np.random.default_rng(0)
+    values = nested(rng.normal(0, 2, (40, 1)) + rng.normal(0, 1, (40, 5)))
+    parts = variance_components(values)
+    many = smallest_on_one_split(values, seeds=10**9)
+    quantiles = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    assert [many.value, many.low, many.high] == pytest.approx(
+        quantiles * parts.loc["split"]
+    )
+    few = smallest_on_one_split(values, seeds=4)
+    both = np.hypot(parts.sd["split"], parts.sd["seed"] / 2)
+    assert few.value == pytest.approx(quantiles * both)
+    with pytest.raises(ValueError, match="seeds is 0; expected a whole number"):
+        smallest_on_one_split(values, seeds=0)

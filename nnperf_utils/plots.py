@@ -1264,7 +1264,15 @@ def side_by_side(
     >>> side_by_side(final_scores, {"one table": a, "another": b})  # doctest: +SKIP
     """
     size = (1 + 2.6 * len(shown), 3)
-    _, axes = plt.subplots(1, len(shown), figsize=size, sharey=share_y, squeeze=False)
+    figure, axes = plt.subplots(
+        1,
+        len(shown),
+        figsize=size,
+        sharey=share_y,
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(wspace=0.02 if share_y else 0.1)
     for ax, (title, one) in zip(axes[0], shown.items(), strict=True):
         draw(one, ax=ax, **options)
         ax.set_title("", loc="left")  # the note, for which there is no room

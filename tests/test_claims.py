@@ -777,9 +777,8 @@ def test_a_verdict_on_the_edge_is_told():
 
 def test_effects_of_several_tables_are_taken_apart(catalog):
     effects = {name: {"measures": "a thing"} for name in ("x_a", "x_b", "y")}
-    catalog(
-        changed(effects=effects, criterion={"holds": "x_a > 0.5", "fails": "y > 9"})
-    )
+    criterion = {"holds": "x_a.low > 9 and x_b.low > 9", "fails": "y.high < 0"}
+    catalog(changed(effects=effects, criterion=criterion))
     runs = pd.MultiIndex.from_product(
         [["one", "two"], range(20)], names=["data", "seed"]
     )

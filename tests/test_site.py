@@ -15,8 +15,6 @@ CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 GENERATED = {"genindex.html", "search.html", "py-modindex.html", "404.html"}
 KILOBYTE = 1024
 FIRST_PAGE, CHAPTER = 350 * KILOBYTE, 700 * KILOBYTE
-# Over the limit until it has its second form, with fewer figures: to be taken out then.
-TOO_HEAVY = {"chapters/12_overfitting.html": 740 * KILOBYTE}
 
 pytestmark = pytest.mark.site
 
@@ -61,9 +59,7 @@ def test_page(page, theme, visit, record_property):
     if theme == "light":
         record_property("page weight", (page, size))
         limit = CHAPTER if page.startswith("chapters/") else FIRST_PAGE
-        is_chapter = limit == CHAPTER
-        limit = TOO_HEAVY.get(page, limit)
-        if size > limit and (page == "intro.html" or is_chapter):
+        if size > limit and (page == "intro.html" or limit == CHAPTER):
             faults.append(f"weighs {size} bytes compressed, more than {limit}")
         faults += checks.width_faults(seen.page)
         faults += checks.picture_faults(seen.page)

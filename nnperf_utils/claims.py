@@ -158,7 +158,11 @@ class Judgment:
 
 
 def judge(
-    claim_id: str, /, **effects: Estimate | pd.Series | np.ndarray | float
+    claim_id: str,
+    /,
+    *,
+    tables: Mapping[str, str] | None = None,
+    **effects: Estimate | pd.Series | np.ndarray | float,
 ) -> Judgment:
     """Judge a claim of ``claims/`` by its criterion.
 
@@ -166,6 +170,10 @@ def judge(
     ----------
     claim_id : str
         The claim's id.
+    tables : mapping of str to str, optional
+        Where effects were measured on several tables: the end of an effect's name, and
+        its table. With ``{"d": "diabetes"}`` a Series ``loss`` whose index has the
+        level ``data`` gives the effect ``loss_d``.
     **effects
         One argument for each effect that the claim lists: an
         :class:`~nnperf_utils.statistics.Estimate`, taken as it is; a pandas Series with
@@ -202,7 +210,25 @@ def judge(
         near = difflib.get_close_matches(str(claim_id), claims, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see claims/."
         raise ValueError(f"there is no claim {claim_id!r}: {hint}")
-    return _judge(claims[claim_id], effects)
+    return _judge(claims[claim_id], _by_table(effects, tables) if tables else effects)
+
+
+def _by_table(effects: Mapping[str, Any], tables: Mapping[str, str]) -> dict[str, Any]:
+    """Make an effect for each table of what was measured on several."""
+    apart = {}
+    for name, values in effects.items():
+        if not isinstance(values, pd.Series) or "data" not in values.index.names:
+            apart[name] = values
+            continue
+        for end, table in tables.items():
+            known = values.index.unique("data")
+            if table not in known:
+                raise ValueError(
+                    f"effect {name} was not measured on {table!r}; its tables are "
+                    f"{', '.join(map(str, known))}."
+                )
+            apart[f"{name}_{end}"] = values.xs(table, level="data")
+    return apart
 
 
 def kept(judgment: Judgment) -> str:

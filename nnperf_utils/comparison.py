@@ -538,6 +538,32 @@ class Comparison:
             raise ValueError(f"variant {variant!r} has several arms; say {several}.")
         return values[own.index].set_axis(pd.MultiIndex.from_frame(own[index]))
 
+    def by_arm(self, metric: str | None = None) -> pd.DataFrame:
+        """Return all scores, a row for each run and a column for each arm.
+
+        Arms that share a row share their data and their start, so that a difference of
+        two columns is paired; :func:`statistics.estimate` and ``judge`` take it.
+
+        Parameters
+        ----------
+        metric : str, optional
+            As in :meth:`scores`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By ``data`` (where there are several tables), ``split`` and ``seed``. An arm
+            is called as in :meth:`summary`: by its variant and, where all of a grid was
+            kept, its numbers: ``"dropout, rate=0.5"``. A run that diverged counts as
+            the worst finite one on that table.
+        """
+        scores = self.scores(metric)
+        scores["arm"] = self._arms(scores)
+        scores["value"] = self._finite(scores, metric)
+        runs = [n for n in ("data",) if n in scores] + _run_labels(scores)
+        frame = scores.pivot(index=runs, columns="arm", values="value")
+        return frame[list(dict.fromkeys(scores["arm"]))].rename_axis(columns=None)
+
     def estimate(
         self,
         variant: str,
@@ -659,13 +685,7 @@ class Comparison:
         if higher_is_better is None:
             higher_is_better = self._better(metric)
         scores = self.scores(metric)
-        # where a dose was chosen, the variant's name tells, and a column has the dose
-        knobs = () if self._chosen else self._label_names
-        knobs = [k for k in knobs if k not in ("data", "variant", *_RUN)]
-        scores["variant"] = [
-            _arm(row["variant"], {k: row[k] for k in knobs})
-            for row in scores.to_dict("records")
-        ]
+        scores["variant"] = self._arms(scores)
         blocks = {}
         tables = (
             scores.groupby("data", sort=False) if "data" in scores else [("", scores)]
@@ -815,12 +835,7 @@ class Comparison:
         knobs = [k for k in self._label_names if k not in ("data", "variant", *_RUN)]
         better = self._better(metric)
         tables = [name for name in ("data",) if name in scores]
-        finite = scores["value"].where(np.isfinite(scores["value"]))
-        groups = finite.groupby(scores[tables[0]]) if tables else None
-        worst = "min" if better else "max"
-        scores["value"] = finite.fillna(
-            groups.transform(worst) if groups else getattr(finite, worst)()
-        )
+        scores["value"] = self._finite(scores, metric)
         arms = scores.groupby([*tables, "variant", *knobs], sort=False, dropna=False)
         means = arms["value"].mean().reset_index()
         sign = 1 if better else -1
@@ -914,6 +929,23 @@ class Comparison:
         if metric is None or metric == self.metric:
             return self.higher_is_better
         return statistics.higher_is_better(metric)
+
+    def _arms(self, scores: pd.DataFrame) -> list[str]:
+        """Name the arm of each row; where a dose was chosen, its variant tells."""
+        knobs = () if self._chosen else self._label_names
+        knobs = [k for k in knobs if k not in ("data", "variant", *_RUN)]
+        return [
+            _arm(row["variant"], {k: row[k] for k in knobs})
+            for row in scores.to_dict("records")
+        ]
+
+    def _finite(self, scores: pd.DataFrame, metric: str | None) -> pd.Series:
+        """Return scores in which a run that diverged counts as its table's worst."""
+        finite = scores["value"].where(np.isfinite(scores["value"]))
+        worst = "min" if self._better(metric) else "max"
+        if "data" in scores:
+            return finite.fillna(finite.groupby(scores["data"]).transform(worst))
+        return finite.fillna(getattr(finite, worst)())
 
     def _last(self) -> pd.DataFrame:
         """Return the scores after the last epoch, or those that were kept."""

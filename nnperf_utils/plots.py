@@ -42,6 +42,7 @@ __all__ = [
     "differences",
     "estimates",
     "example_images",
+    "example_signals",
     "final_scores",
     "gradient_norm_by_layer",
     "layer_passes",
@@ -49,6 +50,9 @@ __all__ = [
     "lines",
     "readings_by_layer",
     "row_splits",
+    "scores_by_dose",
+    "side_by_side",
+    "thinned_networks",
     "update_ratios",
     "use_style",
 ]
@@ -1244,6 +1248,52 @@ def example_images(
     return ax
 
 
+def example_signals(
+    x: np.ndarray, y: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Show the first signal of each class in a row.
+
+    Parameters
+    ----------
+    x : array of shape (examples, length[, 1])
+        Signals, or flat rows of them.
+    y : array of shape (examples,)
+        Their classes, whole numbers from 0.
+    names : sequence of str
+        Name of each class.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `x` holds no signals, or a class has no example.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    x = x[..., 0] if x.ndim == 3 and x.shape[-1] == 1 else x
+    if x.ndim != 2:
+        raise ValueError(
+            f"x must hold signals, (examples, length[, 1]); got the shape {x.shape}."
+        )
+    for label, name in enumerate(names):
+        if not np.any(y == label):
+            raise ValueError(f"y has no example of class {label}, {name}.")
+    ax = ax or plt.subplots(figsize=(5.6, 1.3))[1]
+    along = np.linspace(-0.42, 0.42, x.shape[1])
+    for label in range(len(names)):
+        ax.plot(label + along, x[y == label][0], color=PALETTE[0], linewidth=1.5)
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    sns.despine(ax=ax, left=True, bottom=True)
+    return ax
+
+
 def row_splits(folds: int = 5, *, ax: Axes | None = None) -> Axes:
     """Draw how the rows of a table are split: one validation part, or folds.
 
@@ -1363,3 +1413,157 @@ _BACK = (
 
 
 use_style()
+
+
+def scores_by_dose(scores: pd.DataFrame, dose: str, *, ax: Axes | None = None) -> Axes:
+    """Show how scores change with a dose: of a remedy, of units, of examples.
+
+    The doses stand side by side in rising order, however far they lie apart. Training
+    is dashed and has no band.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns `dose`, ``value``, and ``part``, which names the lines.
+    dose : str
+        Name of the column with the doses.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `scores` is no frame.
+    ValueError
+        If it lacks a column or has no rows.
+    """
+    scores = _check(scores, "scores", dose, "value", "part")
+    doses = sorted(scores[dose].unique())
+    scores = scores.assign(**{dose: scores[dose].map(doses.index)})
+    ax = ax or plt.subplots()[1]
+    named = []
+    solid = cycle((PALETTE[0], *PALETTE[2:]))
+    for position, part in enumerate(scores["part"].unique()):
+        training = part == "training"
+        line = _line(
+            ax,
+            scores[scores["part"] == part],
+            dose,
+            color=PALETTE[1] if training else next(solid),
+            number=position,
+            label=part,
+            training=training,
+        )
+        named.append((part, line))
+    ax.set(xlabel=dose, ylabel="")
+    ax.set_xticks(range(len(doses)), [f"{one:,g}" for one in doses])
+    _name_lines(ax, named)
+    return ax
+
+
+def side_by_side(
+    draw: Callable[..., Axes],
+    shown: Mapping[str, object],
+    *,
+    share_y: bool = True,
+    **options: object,
+) -> list[Axes]:
+    """Draw one of these figures several times, side by side, each under its title.
+
+    Parameters
+    ----------
+    draw : callable
+        A function of this module that takes what it shows, and `ax`.
+    shown : mapping of str to anything
+        What it shows, by title.
+    share_y : bool
+        Whether all have one scale. It and the lines are then named once.
+    **options
+        Further arguments of `draw`, the same for all.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> side_by_side(final_scores, {"one table": a, "another": b})  # doctest: +SKIP
+    """
+    size = (1 + 2.6 * len(shown), 3)
+    figure, axes = plt.subplots(
+        1,
+        len(shown),
+        figsize=size,
+        sharey=share_y,
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(wspace=0.02 if share_y else 0.1)
+    for ax, (title, one) in zip(axes[0], shown.items(), strict=True):
+        draw(one, ax=ax, **options)
+        ax.set_title("", loc="left")  # the note, for which there is no room
+        ax.set_title(title)
+        if share_y:
+            ax.label_outer()
+    for ax in axes[0][:-1] if share_y else ():
+        beside = [text for text in ax.texts if text.get_position()[0] > 1]
+        for name in filter(None, [*beside, ax.get_legend()]):
+            name.remove()
+    return list(axes[0])
+
+
+def thinned_networks(
+    masks: np.ndarray, titles: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Draw small networks side by side, each without the units that are off.
+
+    Parameters
+    ----------
+    masks : array of bool, shape (networks, layers, units)
+        True where a unit of a hidden layer is on.
+    titles : sequence of str
+        What to write below each network.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `masks` has not three axes, or not as many networks as titles.
+    """
+    masks = np.asarray(masks, dtype=bool)
+    if masks.ndim != 3 or len(masks) != len(titles):
+        raise ValueError(
+            "masks must be (networks, layers, units), one network for each of the "
+            f"{len(titles)} titles; got the shape {masks.shape}."
+        )
+    units = masks.shape[2]
+    ax = ax or plt.subplots(figsize=(5.6, 2.6))[1]
+    for number, (mask, title) in enumerate(zip(masks, titles, strict=True)):
+        layers = [np.full(3, True), *mask, np.full(2, True)]
+        across = number * (len(layers) + 0.6) + np.arange(len(layers))
+        heights = [np.arange(len(on)) - (len(on) - 1) / 2 for on in layers]
+        for left in range(len(layers) - 1):
+            for start in heights[left][layers[left]]:
+                for end in heights[left + 1][layers[left + 1]]:
+                    ax.plot(across[left : left + 2], [start, end], **_WIRE)
+        for place, height, on in zip(across, heights, layers, strict=True):
+            ax.scatter([place] * on.sum(), height[on], color=PALETTE[0], **_UNIT)
+            ax.scatter([place] * (~on).sum(), height[~on], **_OFF, **_UNIT)
+        ax.text(across.mean(), -units / 2 - 0.2, title, ha="center", va="top")
+    ax.set(ylim=(-units / 2 - 1.1, units / 2))
+    ax.axis("off")
+    return ax
+
+
+_WIRE = {"color": "#9A9A9A", "linewidth": 0.8, "zorder": 1}
+_UNIT = {"s": 90, "linewidth": 1.5, "zorder": 2}
+_OFF = {"facecolor": "white", "edgecolor": "#9A9A9A", "linestyle": ":"}

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 __all__ = [
     "Design",
     "Estimate",
+    "agreement",
     "best_of",
     "design_of",
     "error_left",
@@ -1139,6 +1141,48 @@ def _check_power(power: float) -> None:
 
 
 # --- comparisons ----------------------------------------------------------------------
+
+
+def agreement(one: ArrayLike, other: ArrayLike | None = None) -> float:
+    """Return on which share of the examples two members of ensembles choose alike.
+
+    Parameters
+    ----------
+    one : array of shape (members, examples)
+        The class that each member chooses for each example.
+    other : array of shape (members, examples), optional
+        Of another ensemble, on the same examples. By default two different members of
+        `one` are compared.
+
+    Returns
+    -------
+    float
+        Mean over all pairs of members.
+
+    Raises
+    ------
+    ValueError
+        If the examples are not the same, or `one` has a single member and is alone.
+
+    Examples
+    --------
+    >>> agreement([[0, 1], [0, 2]])
+    0.5
+    """
+    first = np.asarray(one)
+    second = first if other is None else np.asarray(other)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(
+            "one and other must be (members, examples), of the same examples; got the "
+            f"shapes {first.shape} and {second.shape}."
+        )
+    share = float((first[:, None] == second).mean())
+    if other is not None:
+        return share
+    n = len(first)
+    if n < 2:
+        raise ValueError(f"one must have two members or more; got {n}.")
+    return (n * share - 1) / (n - 1)  # without each one's agreement with itself
 
 
 def higher_is_better(metric: str) -> bool:

@@ -773,3 +773,20 @@ def test_a_verdict_on_the_edge_is_told():
     assert flips({"flips": 0.05}) == "5.0%"
     assert flips({"flips": 0}) == "0%"
     assert flips({"flips": None}) == flips(None) == "–"
+
+
+def test_effects_of_several_tables_are_taken_apart(catalog):
+    effects = {name: {"measures": "a thing"} for name in ("x_a", "x_b", "y")}
+    criterion = {"holds": "x_a.low > 9 and x_b.low > 9", "fails": "y.high < 0"}
+    catalog(changed(effects=effects, criterion=criterion))
+    runs = pd.MultiIndex.from_product(
+        [["one", "two"], range(20)], names=["data", "seed"]
+    )
+    x = pd.Series(np.arange(40.0), runs)
+    y = x.loc["one"] * 2
+    tables = {"a": "one", "b": "two"}
+    judgment = judge("one-claim", tables=tables, x=x, y=y)
+    by_hand = judge("one-claim", x_a=x.loc["one"], x_b=x.loc["two"], y=y)
+    assert judgment.evidence() == by_hand.evidence()
+    with pytest.raises(ValueError, match="x was not measured on 'three'; its tables"):
+        judge("one-claim", tables={"a": "three"}, x=x, y=y)

@@ -1,5 +1,6 @@
 """One call says an experiment: splits, tables, doses, and what follows from them."""
 
+import copy
 from functools import partial
 
 import keras
@@ -173,6 +174,36 @@ def test_early_stopping_takes_the_scores_it_keeps(nested):
     got = early.by_run("plain", "test_loss")
     pd.testing.assert_series_equal(got, own.loc[got.index])
     assert (nested.checks["check"] == "early stopping keeps the best weights").any()
+
+
+def test_scores_by_arm_pair_runs_in_rows(nested, tables):
+    arms = nested.by_arm("test_loss")
+    assert list(arms) == ["plain", "dropout, rate=0.2", "dropout, rate=0.5"]
+    assert list(arms.index.names) == ["split", "seed"]
+    own = nested.by_run("dropout", "test_loss", rate=0.5)
+    pd.testing.assert_series_equal(
+        arms["dropout, rate=0.5"].sort_index(), own.sort_index(), check_names=False
+    )
+    best = tables.choose("val_loss").by_arm("test_loss")
+    assert list(best) == ["plain", "dropout"]
+    assert set(best.index.get_level_values("data")) == {"moons", "circles", "one"}
+    early = nested.with_early_stopping("val_loss", patience=1).choose("val_loss")
+    pd.testing.assert_series_equal(
+        early.by_arm("test_loss")["plain"].sort_index(),
+        early.by_run("plain", "test_loss").sort_index(),
+        check_names=False,
+    )
+
+
+def test_a_diverged_run_counts_as_the_worst_of_its_table_by_arm(nested):
+    broken = copy.copy(nested)
+    broken.history = nested.history.copy()
+    last = broken.history["epoch"] == broken.history["epoch"].max()
+    own = broken.history.eval("variant == 'plain' and seed == 3 and metric == 'loss'")
+    broken.history.loc[last & own, "value"] = np.inf
+    arms = broken.by_arm("loss")
+    assert arms.loc[(1, 3), "plain"] == arms.to_numpy().max()
+    assert np.isfinite(arms.to_numpy()).all()
 
 
 def test_tuning_chooses_for_each_table_on_seeds_of_its_own():

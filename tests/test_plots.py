@@ -498,6 +498,71 @@ def test_example_images_says_what_does_not_fit():
         plots.example_images(np.zeros((2, 4)), [0, 0], ["a", "b"])
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1)])
+def test_example_signals_are_the_first_of_each_class(shape):
+    x = np.arange(15.0).reshape(shape)
+    ax = plots.example_signals(x, [1, 0, 0], ["low", "high"])
+    low, high = ax.lines
+    assert np.array_equal(low.get_ydata(), np.arange(5.0, 10))
+    assert np.array_equal(high.get_ydata(), np.arange(5.0))
+    assert low.get_xdata().max() < high.get_xdata().min()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["low", "high"]
+
+
+def test_example_signals_says_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"signals.*got the shape \(2, 5, 5\)"):
+        plots.example_signals(np.zeros((2, 5, 5)), [0, 1], ["a", "b"])
+    with pytest.raises(ValueError, match="no example of class 1, b"):
+        plots.example_signals(np.zeros((2, 4)), [0, 0], ["a", "b"])
+
+
+def test_scores_by_dose_draws_the_median_of_each_part_at_each_dose():
+    rows = [
+        (dose, part, seed, 10 * dose + seed + 5 * (part == "test"))
+        for dose in (0.003, 1, 0)
+        for part in ("training", "test")
+        for seed in range(3)
+    ]
+    scores = pd.DataFrame(rows, columns=["strength", "part", "seed", "value"])
+    ax = plots.scores_by_dose(scores, "strength")
+    training, test = ax.lines
+    assert list(training.get_xdata()) == list(test.get_xdata()) == [0, 1, 2]
+    assert np.allclose(training.get_ydata(), [1, 1.03, 11])
+    assert np.allclose(test.get_ydata(), [6, 6.03, 16])
+    assert training.get_linestyle() == "--" and test.get_linestyle() == "-"
+    assert len(ax.collections) == 1  # the test part's band
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "0.003", "1"]
+    assert {text.get_text() for text in ax.texts} == {"training", "test"}
+
+
+def test_scores_by_dose_says_what_is_lacking():
+    with pytest.raises(ValueError, match="lacks the column 'part'"):
+        plots.scores_by_dose(pd.DataFrame({"units": [1], "value": [0.5]}), "units")
+
+
+def test_side_by_side_draws_each_under_its_title():
+    rows = [(u, p, u + (p == "test")) for u in (2, 16) for p in ("training", "test")]
+    scores = pd.DataFrame(rows, columns=["units", "part", "value"])
+    shown = {"small": scores, "large": scores.assign(value=scores["value"] * 3)}
+    one, other = plots.side_by_side(plots.scores_by_dose, shown, dose="units")
+    assert (one.get_title(), other.get_title()) == ("small", "large")
+    assert one.get_ylim() == other.get_ylim()
+    assert list(other.lines[0].get_ydata()) == [6, 48]
+    assert not one.texts and one.get_legend() is None
+    assert other.texts or other.get_legend()
+
+
+def test_thinned_networks_joins_only_the_units_that_are_on():
+    masks = [[[True, False, True, True], [True, True, False, False]]]
+    ax = plots.thinned_networks(masks, ["one"])
+    assert len(ax.lines) == 3 * 3 + 3 * 2 + 2 * 2
+    off = [one for one in ax.collections if one.get_linestyle()[0][1] is not None]
+    assert sum(len(one.get_offsets()) for one in off) == 3
+    assert [text.get_text() for text in ax.texts] == ["one"]
+    with pytest.raises(ValueError, match=r"of the 2 titles; got the shape \(1, 2, 4\)"):
+        plots.thinned_networks(masks, ["one", "two"])
+
+
 def test_layer_passes_draws_forward_above_back_above_their_product():
     ax = plots.layer_passes()
     ax.figure.canvas.draw()

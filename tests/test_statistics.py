@@ -12,6 +12,7 @@ from scipy import stats
 
 from nnperf_utils.statistics import (
     Estimate,
+    agreement,
     best_of,
     error_left,
     estimate,
@@ -718,6 +719,22 @@ def test_jackknife_counts_a_draw_that_plays_two_parts():
 def test_jackknife_refuses(draws, error, message):
     with pytest.raises(error, match=message):
         jackknife(lambda _: pytest.fail("was called"), draws)
+
+
+def test_agreement_is_the_share_of_pairs_that_choose_alike():
+    one = np.array([[0, 1, 2], [0, 1, 1], [0, 2, 2]])
+    other = np.array([[0, 0, 0], [1, 1, 1]])
+    pairs = [(a == b).mean() for a, b in itertools.combinations(one, 2)]
+    assert agreement(one) == pytest.approx(np.mean(pairs))
+    across = [(a == b).mean() for a in one for b in other]
+    assert agreement(one, other) == pytest.approx(np.mean(across))
+
+
+def test_agreement_says_what_does_not_fit():
+    with pytest.raises(ValueError, match="two members or more; got 1"):
+        agreement([[0, 1]])
+    with pytest.raises(ValueError, match="of the same examples; got the shapes"):
+        agreement([[0, 1]], [[0, 1, 2]])
 
 
 # --- ranking and choosing -------------------------------------------------------------

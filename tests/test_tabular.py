@@ -160,13 +160,22 @@ def test_quality_is_the_mean_elsewhere_with_a_number_for_each_split(trials):
 
 
 def test_keras_tuner_searches_the_table(frame, trials):
-    def at_random(seed):
-        space = trials.space()
-        return kt.oracles.RandomSearchOracle(GOAL, 12, hyperparameters=space, seed=seed)
+    def grid(seed):
+        return kt.oracles.GridSearchOracle(GOAL, 12, hyperparameters=trials.space())
 
-    found = trials.tuner_search(at_random)
+    found = trials.tuner_search(grid)
     np.testing.assert_array_equal(found.promise, trials.validation.max())
     assert (found.tried == 12).all()
+
+
+def test_keras_tuner_may_search_fewer_values(trials):
+    def at_random(seed):
+        space = trials.space(rate=[0.1, 1.0], units=[8])
+        return kt.oracles.RandomSearchOracle(GOAL, 3, hyperparameters=space, seed=seed)
+
+    found = trials.tuner_search(at_random)
+    assert set(found.winners.ravel()) <= set(trials.rows(rate=[0.1, 1.0], units=[8]))
+    assert (found.tried == 3).all()
 
 
 def test_hyperband_is_given_the_score_of_its_epochs(frame, trials):

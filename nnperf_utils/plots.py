@@ -1044,7 +1044,7 @@ def dumbbells(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -
             f"{table.shape}."
         )
     values = table.map(lambda one: float(getattr(one, "value", one)))
-    ax = ax or plt.subplots(figsize=(5.6, 1.2 + 0.35 * len(table)))[1]
+    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.32 * len(table)))[1]
     rows = np.arange(len(table))
     ax.hlines(rows, values.min(axis=1), values.max(axis=1), color="0.75", linewidth=2)
     for place, name in enumerate(table):

@@ -40,6 +40,7 @@ __all__ = [
     "by_split",
     "decision_boundary",
     "differences",
+    "dumbbells",
     "estimates",
     "example_images",
     "example_signals",
@@ -51,6 +52,7 @@ __all__ = [
     "readings_by_layer",
     "row_splits",
     "scores_by_dose",
+    "search_loop",
     "side_by_side",
     "thinned_networks",
     "update_ratios",
@@ -1188,6 +1190,63 @@ def decision_boundary(
     return ax
 
 
+def dumbbells(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -> Axes:
+    """Show for each row how far apart its numbers lie: a mark each, joined by a line.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Two or three columns, of numbers or of Estimate, whose intervals are drawn; the
+        index names the rows.
+    label : str
+        What is measured, with its unit.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `table` has no rows, or not two or three columns.
+    """
+    if table.empty or table.shape[1] not in (2, 3):
+        raise ValueError(
+            "table must have rows and two or three columns; got the shape "
+            f"{table.shape}."
+        )
+    values = table.map(lambda one: float(getattr(one, "value", one)))
+    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.32 * len(table)))[1]
+    rows = np.arange(len(table))
+    ax.hlines(rows, values.min(axis=1), values.max(axis=1), color="0.75", linewidth=2)
+    for place, name in enumerate(table):
+        color, marker = PALETTE[place], _MARKERS[place]
+        shift = 0.14 * (place - (table.shape[1] - 1) / 2)  # intervals side by side
+        for row, one in enumerate(table[name]):
+            if isinstance(one, Estimate):
+                ax.hlines(row + shift, one.low, one.high, color=color, linewidth=2)
+        shift = shift if isinstance(table.iloc[0, place], Estimate) else 0
+        ax.plot(
+            values[name], rows + shift, marker, color=color, markersize=7, label=name
+        )
+    ax.set_yticks(rows, table.index)
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlabel(label)
+    ax.grid(axis="y", visible=False)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=table.shape[1],
+        frameon=False,
+        borderaxespad=0.2,
+        handletextpad=0.1,
+        columnspacing=1,
+    )
+    return ax
+
+
 def example_images(
     x: np.ndarray, y: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
 ) -> Axes:
@@ -1398,6 +1457,54 @@ def layer_passes(*, ax: Axes | None = None) -> Axes:
         bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": _INK, "lw": 2},
     )
     ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
+    ax.axis("off")
+    return ax
+
+
+def search_loop(*, ax: Axes | None = None) -> Axes:
+    """Draw a search: the loop over trials, its maximum, and the rows kept out of it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
+    in_loop, after = PALETTE[0], PALETTE[1]
+    for x, y, text, color in (
+        (1.1, 4, "choose\na setting", in_loop),
+        (4, 4, "train on\ntraining rows", in_loop),
+        (6.9, 4, "score on\nvalidation rows", in_loop),
+        (6.9, 1.2, "highest score\n= the promise", after),
+        (4, 1.2, "the winner,\nits setting", after),
+        (1.1, 1.2, "score once\non test rows", after),
+    ):
+        box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
+        ax.text(x, y, text, ha="center", va="center", bbox=box, fontsize="small")
+    for start, end, color in (
+        ((2.05, 4), (2.85, 4), in_loop),
+        ((5.15, 4), (5.65, 4), in_loop),
+        ((6.9, 3.35), (6.9, 1.9), after),
+        ((5.65, 1.2), (5.1, 1.2), after),
+        ((2.9, 1.2), (2.15, 1.2), after),
+    ):
+        arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.5}
+        ax.annotate("", end, start, arrowprops=arrow)
+    again = {"arrowstyle": "-|>", "color": in_loop, "lw": 1.5}
+    again["connectionstyle"] = "arc3,rad=0.3"
+    ax.annotate("", (1.1, 4.65), (6.9, 4.65), arrowprops=again)
+    for x, y, text, color in (
+        (4, 6, "again, for each trial", in_loop),
+        (6.7, 2.6, "after the last trial", after),
+    ):
+        side = "center" if y > 3 else "right"
+        color = _text_color(color)
+        ax.text(x, y, text, ha=side, va="center", color=color, fontsize="small")
+    ax.set(xlim=(-0.2, 8.4), ylim=(0.3, 6.4))
     ax.axis("off")
     return ax
 

@@ -10,7 +10,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
-    {"plots", "models"},
+    {"plots", "models", "tabular"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
     {"engine.stateless", "engine.vectorize"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"exercises"},  # one module a chapter, none of which knows another
 ]
 # Frames are all that these know of an experiment.
-FRAMES_ONLY = {"plots", "claims", "criterion", "statistics", "cards"}
+FRAMES_ONLY = {"plots", "claims", "criterion", "statistics", "cards", "tabular"}
 
 
 def module_name(path: Path) -> str:

@@ -588,6 +588,47 @@ def test_importing_plots_does_not_import_tensorflow_or_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_dumbbells_join_the_numbers_of_a_row():
+    table = pd.DataFrame({"promise": [0.8, 0.7], "kept": [0.75, 0.72]}, ["one", "two"])
+    ax = plots.dumbbells(table, label="accuracy")
+    joined = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert joined == [[0.75, 0.8], [0.7, 0.72]]
+    assert [line.get_xdata().tolist() for line in ax.lines] == [
+        [0.8, 0.7],
+        [0.75, 0.72],
+    ]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["one", "two"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(table)
+
+
+def test_dumbbells_draw_the_intervals_of_estimates_apart():
+    one, two = Estimate(0.8, 0.78, 0.82), Estimate(0.8, 0.75, 0.85)
+    ax = plots.dumbbells(pd.DataFrame({"promise": [one], "kept": [two]}, ["all"]))
+    spans = [drawn.get_segments()[0] for drawn in ax.collections[1:]]
+    assert [span[:, 0].tolist() for span in spans] == [[0.78, 0.82], [0.75, 0.85]]
+    assert spans[0][0, 1] < spans[1][0, 1]
+
+
+def test_dumbbells_want_two_or_three_columns():
+    with pytest.raises(
+        ValueError, match=r"two or three columns; got the shape \(1, 1\)"
+    ):
+        plots.dumbbells(pd.DataFrame({"promise": [0.8]}))
+
+
+def test_search_loop_keeps_the_test_rows_out_of_the_loop():
+    ax = plots.search_loop()
+    ax.figure.canvas.draw()
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    loop = [h for text, h in heights.items() if text.startswith(("choose", "train"))]
+    after = [h for text, h in heights.items() if "promise" in text or "test" in text]
+    assert min(loop) > max(after)
+    boxes = [text.get_bbox_patch() for text in ax.texts]
+    drawn = [box.get_window_extent() for box in boxes if box]
+    assert len(drawn) == 6
+    assert not any(a.overlaps(b) for a in drawn for b in drawn if a is not b)
+
+
 # --- tables, differences, splits ------------------------------------------------------
 
 

@@ -519,7 +519,9 @@ def test_training_step_draws_the_way_back_beside_the_way_forward():
     ax.figure.canvas.draw()
     places = {text.get_text(): text.get_position() for text in ax.texts}
     (x_forward, _), (x_back, _) = (
-        place for text, place in places.items() if text.startswith(("for", "back"))
+        place
+        for text, place in places.items()
+        if text.startswith(("forward:", "back:"))
     )
     assert x_forward < x_back
     # what cancels stands where it happens: the sigmoid's slope beside the sigmoid

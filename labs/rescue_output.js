@@ -1,6 +1,6 @@
 // title: Rescue the output
 // goal: find a pair that turns a certain and wrong answer into a right one in 100 steps, and one that never moves at all.
-// takeaway: Output and loss belong together: the pull on the sum is the error itself where they match, and the slope of a flat curve, or nothing, where they do not.
+// takeaway: Output and loss belong together: the pull on the logit is the error itself where they match, and the slope of a flat curve, or nothing, where they do not.
 // uses: d3 nn
 nnperf.lab("rescue_output", (lab) => {
   const { nn, kit } = nnperf;
@@ -19,7 +19,7 @@ nnperf.lab("rescue_output", (lab) => {
   lab.choice("loss", { label: "Loss", options: LOSSES });
   lab.choice("label", { label: "True label", options: { 1: "1", 0: "0" }, start: "1" });
   const sums = kit.linspace(-10, 10, 41);
-  lab.slider("sum", { label: "Sum z at the start", values: sums, start: -6 });
+  lab.slider("sum", { label: "Logit z at the start", values: sums, start: -6 });
   lab.slider("rate", {
     label: "Learning rate",
     values: [0.01, 0.03, 0.1, 0.3, 1],

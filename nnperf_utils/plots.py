@@ -55,6 +55,7 @@ __all__ = [
     "search_loop",
     "side_by_side",
     "thinned_networks",
+    "training_step",
     "update_ratios",
     "use_style",
 ]
@@ -1516,6 +1517,59 @@ _BACK = (
     r"$\dfrac{\partial L}{\partial z_l}$",
     r"$\times\,\varphi'(z)$",
     r"$\dfrac{\partial L}{\partial h_l}$",
+)
+
+
+def training_step(*, ax: Axes | None = None) -> Axes:
+    """Draw a yes-or-no network's way to its loss, and the gradient's way back.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 5))[1]
+    columns = (
+        ("forward: the answer", 0, "-|>", PALETTE[0], _ANSWER),
+        ("back: the gradient", 4, "<|-", PALETTE[1], _LEARN),
+    )
+    for name, x, style, color, parts in columns:
+        ax.text(x, 1, name, color=_text_color(color), ha="center", va="center")
+        for place, part in enumerate(parts):
+            in_box = place % 2 == 1  # what is done; between the boxes, what there is
+            box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
+            bbox = box if in_box else None
+            ax.text(x, -place, part, ha="center", va="center", bbox=bbox)
+            if place:
+                ends = (x, -place + 0.68), (x, -place + 0.32)
+                arrow = {"arrowstyle": style, "color": color, "lw": 1.5}
+                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
+    ax.set(xlim=(-2.1, 6.1), ylim=(-6.5, 1.4))
+    ax.axis("off")
+    return ax
+
+
+_ANSWER = (
+    "measurements $x$",
+    "layers and their weights",
+    "logit $z$",
+    r"sigmoid $\sigma(z)$",
+    "probability $p$",
+    "cross-entropy with label $y$",
+    "loss $L$",
+)
+_LEARN = (
+    "gradient of every weight",
+    "back through the layers",
+    r"$\partial L/\partial z\;=\;p - y$",
+    r"× slope $\;p\,(1-p)$",
+    r"$\partial L/\partial p\;=\;(p-y)\,/\,(p\,(1-p))$",
+    r"slope of $L$",
+    "loss $L$",
 )
 
 

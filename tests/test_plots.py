@@ -580,6 +580,27 @@ def test_layer_passes_draws_forward_above_back_above_their_product():
     )
 
 
+def test_training_step_draws_the_way_back_beside_the_way_forward():
+    ax = plots.training_step()
+    ax.figure.canvas.draw()
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    (x_forward, _), (x_back, _) = (
+        place
+        for text, place in places.items()
+        if text.startswith(("forward:", "back:"))
+    )
+    assert x_forward < x_back
+    # what cancels stands where it happens: the sigmoid's slope beside the sigmoid
+    heights = {text: height for text, (_, height) in places.items()}
+    assert heights[r"sigmoid $\sigma(z)$"] == heights[r"× slope $\;p\,(1-p)$"]
+    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert all(ax.figure.bbox.padded(1).contains(b.x0, b.y0) for b in drawn)
+    assert not any(
+        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
+    )
+
+
 def test_importing_plots_does_not_import_tensorflow_or_keras():
     code = (
         "import sys, nnperf_utils.plots\n"

@@ -36,6 +36,7 @@ from nnperf_utils.statistics import Estimate
 __all__ = [
     "PALETTE",
     "activation_histograms",
+    "clipped_arrows",
     "decision_boundary",
     "estimates",
     "example_images",
@@ -43,6 +44,7 @@ __all__ = [
     "gradient_norm_by_layer",
     "layer_passes",
     "learning_curves",
+    "lines",
     "readings_by_layer",
     "update_ratios",
     "use_style",
@@ -416,6 +418,51 @@ def learning_curves(
         "; ".join(filter(None, [_band_note(drawn), dashed])),
         _missing_note(drawn),
     )
+    return ax
+
+
+def lines(
+    frame: pd.DataFrame, x: str, *, log: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show how one number depends on another, a line for each variant.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The column `x`, ``value``, and, if there are several, ``variant``, ``seed``.
+    x : str
+        Column for the horizontal axis.
+    log : {"", "x", "y", "xy"}
+        Which axes are logarithmic.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `frame` is no frame.
+    ValueError
+        If it lacks a column or has no rows, or `log` names no axes.
+    """
+    frame = _check(frame, "frame", x, "value")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f"log must be '', 'x', 'y' or 'xy'; got {log!r}.")
+    ax = ax or plt.subplots()[1]
+    variants = _variants(frame)
+    named = []
+    for number, color in enumerate(_colors(variants)):
+        name = variants[number]
+        rows = _of_variant(frame, name)
+        line = _line(ax, rows, x, color=color, number=number, label=name)
+        named.append((name, line))
+    ax.set(**{f"{axis}scale": "log" for axis in log})
+    ax.set(xlabel=_label(x), ylabel="")
+    _name_lines(ax, named)
+    _note(ax, _band_note(frame), _missing_note(frame))
     return ax
 
 
@@ -1119,6 +1166,44 @@ def layer_passes(*, ax: Axes | None = None) -> Axes:
     )
     ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
     ax.axis("off")
+    return ax
+
+
+def clipped_arrows(*, ax: Axes | None = None) -> Axes:
+    """Draw a gradient of two weights, clipped by value and by norm.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.1))[1]
+    gradient = np.array([3.2, 0.9])
+    arrows = (
+        ("the gradient", gradient, _INK, (0.1, 0.0)),
+        ("clipped by value: turned", gradient.clip(-1, 1), PALETTE[1], (0.1, 0.35)),
+        (
+            "clipped by norm: shorter,\nthe same direction",
+            gradient / np.linalg.norm(gradient),
+            PALETTE[0],
+            (0.25, -0.5),
+        ),
+    )
+    around = {"fill": False, "linestyle": (0, (3, 2)), "lw": 1.5}
+    ax.add_patch(mpl.patches.Rectangle((-1, -1), 2, 2, ec=PALETTE[1], **around))
+    ax.add_patch(mpl.patches.Circle((0, 0), 1, ec=PALETTE[0], **around))
+    for name, end, color, aside in arrows:
+        arrow = {"arrowstyle": "-|>", "color": color, "lw": 2, "shrinkA": 0}
+        ax.annotate("", end, (0, 0), arrowprops=arrow | {"shrinkB": 0})
+        ax.text(*(end + aside), name, color=_text_color(color), va="center")
+    ax.set(xlim=(-1.2, 4.6), ylim=(-1.15, 1.7), aspect="equal")
+    ax.set(xticks=[-1, 0, 1], xticklabels=["−c", "0", "c"])
+    ax.set(yticks=[-1, 0, 1], yticklabels=["−c", "0", "c"])
+    ax.set(xlabel="slope of one weight", ylabel="of another")
     return ax
 
 

@@ -227,13 +227,22 @@ def starting_weights_differ(first: Iterable[Any], second: Iterable[Any]) -> Outc
         (np.asarray(one), np.asarray(two))
         for one, two in zip(first, second, strict=True)
     ]
-    alike = sum(np.array_equal(one, two) for one, two in pairs if np.ptp(one) > 0)
-    drawn = sum(np.ptp(one) > 0 for one, _ in pairs)
-    if not drawn:
-        return Outcome("does not apply", "all weights start constant")
+    same = [np.array_equal(one, two) for one, two in pairs if _looks_drawn(one)]
+    if not same:
+        return Outcome("does not apply", "no weights start at random")
     return _judged(
-        alike == 0,
-        f"{drawn - alike} of {drawn} randomly drawn weight arrays differ between seeds",
+        not any(same),
+        f"{same.count(False)} of {len(same)} randomly drawn weight arrays differ "
+        "between seeds",
+    )
+
+
+def _looks_drawn(weights: np.ndarray) -> bool:
+    """Tell whether weights are neither constant nor a multiple of the identity."""
+    if np.ptp(weights) == 0:
+        return False
+    return weights.ndim != 2 or not np.array_equal(
+        weights, weights[0, 0] * np.eye(*weights.shape)
     )
 
 

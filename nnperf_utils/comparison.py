@@ -471,6 +471,31 @@ class Comparison:
             raise ValueError(f"metric is {metric!r}; expected one of {known}.")
         return chosen[[*self._label_names, "value"]].reset_index(drop=True)
 
+    def arms(self, metric: str | None = None) -> pd.DataFrame:
+        """Return the scores with a row for each run and a column for each arm.
+
+        Parameters
+        ----------
+        metric : str, optional
+            As in :meth:`scores`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows by ``split`` and ``seed``; columns by those of ``data``, ``variant``
+            and the keywords of a grid in which the arms differ, sorted. Missing where
+            a run diverged, or an arm has no such run.
+        """
+        scores = self.scores(metric)
+        runs = _run_labels(scores)
+        names = [
+            name
+            for name in self._label_names
+            if name not in _RUN and scores[name].nunique(dropna=False) > 1
+        ]
+        table = scores.pivot(index=runs, columns=names or ["variant"], values="value")
+        return table.sort_index(axis=1)
+
     def by_run(
         self,
         variant: str,

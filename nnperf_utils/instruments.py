@@ -64,6 +64,7 @@ __all__ = [
     "Monitor",
     "activation_statistics",
     "activations",
+    "clipped",
     "gradient_check",
     "gradient_norms",
     "record",
@@ -864,6 +865,35 @@ class Monitor(keras.callbacks.Callback):
 # --------------------------------------------------------------------------------------
 # Gradient check
 # --------------------------------------------------------------------------------------
+
+
+def clipped(gradients: Sequence[Any], **clipping: float) -> list[np.ndarray]:
+    """Return what a Keras optimizer makes of gradients when it clips them.
+
+    A step of SGD from zero, at a learning rate of 1, is the clipped gradient with the
+    sign turned.
+
+    Parameters
+    ----------
+    gradients : sequence of array or tf.IndexedSlices
+        One for each variable.
+    **clipping : float
+        Arguments of Keras's optimizers: ``clipvalue``, ``clipnorm`` or
+        ``global_clipnorm``.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        In single precision, of the same shapes.
+    """
+    tensors = [
+        g if isinstance(g, tf.IndexedSlices) else tf.constant(g, "float32")
+        for g in gradients
+    ]
+    zeros = [keras.Variable(tf.zeros(tensor.shape)) for tensor in tensors]
+    thresholds = {name: float(value) for name, value in clipping.items()}
+    keras.optimizers.SGD(1.0, **thresholds).apply(tensors, zeros)
+    return [-variable.numpy() for variable in zeros]
 
 
 @contextmanager

@@ -38,6 +38,7 @@ __all__ = [
     "PALETTE",
     "activation_histograms",
     "by_split",
+    "clipped_arrows",
     "decision_boundary",
     "differences",
     "dumbbells",
@@ -49,6 +50,7 @@ __all__ = [
     "layer_passes",
     "learning_curves",
     "lines",
+    "lines_by",
     "readings_by_layer",
     "row_splits",
     "scores_by_dose",
@@ -735,6 +737,51 @@ def lines(
         ax.yaxis.set_minor_formatter("")
     ax.set_xlabel(table.index.name or "")
     _name_lines(ax, named)
+    return ax
+
+
+def lines_by(
+    frame: pd.DataFrame, x: str, *, log: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show how one number depends on another, a line for each variant.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The column `x`, ``value``, and, if there are several, ``variant``, ``seed``.
+    x : str
+        Column for the horizontal axis.
+    log : {"", "x", "y", "xy"}
+        Which axes are logarithmic.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `frame` is no frame.
+    ValueError
+        If it lacks a column or has no rows, or `log` names no axes.
+    """
+    frame = _check(frame, "frame", x, "value")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f"log must be '', 'x', 'y' or 'xy'; got {log!r}.")
+    ax = ax or plt.subplots()[1]
+    variants = _variants(frame)
+    named = []
+    for number, color in enumerate(_colors(variants)):
+        name = variants[number]
+        rows = _of_variant(frame, name)
+        line = _line(ax, rows, x, color=color, number=number, label=name)
+        named.append((name, line))
+    ax.set(**{f"{axis}scale": "log" for axis in log})
+    ax.set(xlabel=_label(x), ylabel="")
+    _name_lines(ax, named)
+    _note(ax, _band_note(frame), _missing_note(frame))
     return ax
 
 
@@ -1459,6 +1506,44 @@ def layer_passes(*, ax: Axes | None = None) -> Axes:
     )
     ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
     ax.axis("off")
+    return ax
+
+
+def clipped_arrows(*, ax: Axes | None = None) -> Axes:
+    """Draw a gradient of two weights, clipped by value and by norm.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.1))[1]
+    gradient = np.array([3.2, 0.9])
+    arrows = (
+        ("the gradient", gradient, _INK, (0.1, 0.0)),
+        ("clipped by value: turned", gradient.clip(-1, 1), PALETTE[1], (0.1, 0.35)),
+        (
+            "clipped by norm: shorter,\nthe same direction",
+            gradient / np.linalg.norm(gradient),
+            PALETTE[0],
+            (0.25, -0.5),
+        ),
+    )
+    around = {"fill": False, "linestyle": (0, (3, 2)), "lw": 1.5}
+    ax.add_patch(mpl.patches.Rectangle((-1, -1), 2, 2, ec=PALETTE[1], **around))
+    ax.add_patch(mpl.patches.Circle((0, 0), 1, ec=PALETTE[0], **around))
+    for name, end, color, aside in arrows:
+        arrow = {"arrowstyle": "-|>", "color": color, "lw": 2, "shrinkA": 0}
+        ax.annotate("", end, (0, 0), arrowprops=arrow | {"shrinkB": 0})
+        ax.text(*(end + aside), name, color=_text_color(color), va="center")
+    ax.set(xlim=(-1.2, 4.6), ylim=(-1.15, 1.7), aspect="equal")
+    ax.set(xticks=[-1, 0, 1], xticklabels=["−c", "0", "c"])
+    ax.set(yticks=[-1, 0, 1], yticklabels=["−c", "0", "c"])
+    ax.set(xlabel="slope of one weight", ylabel="of another")
     return ax
 
 

@@ -447,6 +447,38 @@ class Runs:
             values.append(result.group.state["optimizer"][positions[id(result)]][i])
         return np.stack(values)
 
+    def optimizer_log(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Return a table that each optimizer has written, one row at each update.
+
+        Parameters
+        ----------
+        name : str
+            Of a variable of shape (updates or more, columns), as in
+            `optimizer_variable`.
+        columns : sequence of str
+            What its columns are called.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Labels, ``update``, counted from 1, and `columns`.
+        """
+        tables, counts = self.optimizer_variable(name), self.updates()
+        if tables.ndim != 3 or tables.shape[2] != len(columns):
+            raise ValueError(
+                f"columns are {len(columns)}; {name!r} has the shape "
+                f"{tables.shape[1:]}, (updates, columns)."
+            )
+        if tables.shape[1] < max(counts):
+            raise ValueError(
+                f"{name!r} has {tables.shape[1]} rows, too few for {max(counts)} "
+                "updates."
+            )
+        rows = [table[:n] for table, n in zip(tables, counts, strict=True)]
+        update = np.concatenate([np.arange(1, n + 1) for n in counts])
+        written = dict(zip(columns, np.concatenate(rows).T, strict=True))
+        return self._labelled(counts, {"update": update, **written})
+
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> pd.DataFrame:
         """Score all replicas on the same examples.
 

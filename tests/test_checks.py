@@ -181,6 +181,15 @@ def test_an_initializer_with_a_seed_of_its_own_is_found():
     assert found.detail.startswith("1 of 3")  # the output's alone
 
 
+def test_an_identity_is_not_drawn():
+    begun = [[np.eye(3), draw] for draw in np.random.default_rng(0).normal(size=(2, 4))]
+    found = checks.starting_weights_differ(*begun)
+    assert found.outcome == "passed"
+    assert found.detail.startswith("1 of 1")
+    only = checks.starting_weights_differ([2 * np.eye(3, 5)], [2 * np.eye(3, 5)])
+    assert only.outcome == "does not apply"
+
+
 # ---------------------------------------------------------------------------- clipping
 
 

@@ -444,3 +444,25 @@ def test_without_validation_part_the_training_score_decides():
     bare = type("Bare", (), {"train": DATA.train, "validation": None})()
     comparison = compare(PAIR, bare, seeds=1, epochs=1, progress=False)
     assert comparison.metric == "accuracy"
+
+
+def test_arms_are_columns_and_runs_are_rows():
+    def scaled(rate, scale=1.0):
+        return small(dropout=rate)
+
+    kept = quietly(
+        {"dropout": scaled}, seeds=3, epochs=1, grid={"rate": [0.1, 0.5]}, choose=False
+    )
+    table = kept.arms()
+    assert table.index.tolist() == [0, 1, 2]
+    assert table.columns.tolist() == [0.1, 0.5]
+    one = kept.by_run("dropout", rate=0.5)
+    np.testing.assert_array_equal(table[0.5], one)
+
+
+def test_arms_of_several_variants(result):
+    table = result.arms("val_loss")
+    assert sorted(table) == sorted(VARIANTS)
+    np.testing.assert_array_equal(
+        table["dropout"], result.by_run("dropout", "val_loss")
+    )

@@ -584,3 +584,33 @@ def test_monitor_turns_down_several_steps_per_execution():
 
 def test_all_public_names_exist():
     assert all(hasattr(instruments, name) for name in instruments.__all__)
+
+
+# --------------------------------------------------------------------- what Keras clips
+
+
+GRADIENTS = [np.array([[3.0, -0.2], [0.1, 4.0]]), np.array([12.0, 0.0])]
+
+
+@pytest.mark.parametrize(
+    ("clipping", "expected"),
+    [
+        ({"clipvalue": 0.5}, lambda g: np.clip(g, -0.5, 0.5)),
+        ({"clipnorm": np.float64(0.5)}, lambda g: 0.5 * g / np.linalg.norm(g)),
+        ({"global_clipnorm": 6.5}, lambda g: 6.5 * g / np.sqrt(169.05)),
+        ({"global_clipnorm": 20.0}, lambda g: g),
+    ],
+)
+def test_gradients_are_clipped_as_keras_clips_them(clipping, expected):
+    for found, gradient in zip(
+        instruments.clipped(GRADIENTS, **clipping), GRADIENTS, strict=True
+    ):
+        np.testing.assert_allclose(found, expected(gradient), rtol=1e-6)
+
+
+def test_pieces_of_an_embedding_are_clipped_before_they_are_added_up():
+    pieces = tf.IndexedSlices(
+        tf.constant([[3.0], [4.0]]), tf.constant([0, 0]), tf.constant([2, 1])
+    )
+    [found] = instruments.clipped([pieces], clipvalue=1.0)
+    np.testing.assert_array_equal(found, [[2.0], [0.0]])

@@ -1,4 +1,4 @@
-"""The log of gradients that the chapter on clipping tells a reader to copy."""
+"""What the chapter on clipping tells a reader to copy, and says of Keras's Adam."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,12 @@ OPTIMIZERS = [
 
 @pytest.fixture(scope="module")
 def logged() -> type:
-    """Return the class in the chapter's cell."""
+    """Return the class in the chapter's cells."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    (source,) = ["".join(c["source"]) for c in cells if c["id"] == "logbook"]
+    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
     space = {"tf": tf}
-    exec(source, space)  # the course's own lines
+    for name in ("in-one", "logbook"):
+        exec(sources[name], space)  # the course's own lines
     return space["Logged"]
 
 
@@ -67,10 +68,25 @@ def test_sizes_are_those_of_the_whole_gradient(logged):
         tf.convert_to_tensor(g).numpy()
         for g in tape.gradient(loss, model.trainable_variables)
     ]
-    norms = [np.linalg.norm(g) for g in gradients]
     model.fit(words, y, batch_size=4, verbose=0)
-    whole = np.linalg.norm(norms)
+    whole = np.linalg.norm([np.linalg.norm(g) for g in gradients])
     largest = max(np.abs(g).max() for g in gradients)
     np.testing.assert_allclose(
-        model.optimizer.log[0], [whole, max(norms), largest, whole], rtol=1e-5
+        model.optimizer.log[0], [whole, largest, whole], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "bound"), [(1.0, np.sqrt(10 + 0.81 / 0.999)), (0.0, np.sqrt(10))]
+)
+def test_adams_step_at_a_spike_comes_up_to_the_bound_and_not_above(before, bound):
+    spikes = np.geomspace(1, 1e4, 81)
+    optimizer = keras.optimizers.Adam(1.0)
+    weights = keras.Variable(np.zeros(len(spikes)))
+    optimizer.build([weights])
+    iterations, _, momentum, velocity = optimizer.variables
+    iterations.assign(10**6)  # no correction for the start any more
+    momentum.assign(np.full(len(spikes), before))
+    velocity.assign(np.full(len(spikes), before**2))
+    optimizer.apply([tf.constant(spikes, "float32")], [weights])
+    assert np.abs(weights.numpy()).max() == pytest.approx(bound, rel=1e-3)

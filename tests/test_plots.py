@@ -580,6 +580,44 @@ def test_layer_passes_draws_forward_above_back_above_their_product():
     )
 
 
+def test_lines_by_draw_the_median_of_each_variant():
+    frame = pd.DataFrame(
+        [
+            {"variant": name, "rate": rate, "seed": seed, "value": size * rate + seed}
+            for name, size in (("short", 1), ("long", 100))
+            for rate in (0.1, 1.0, 10.0)
+            for seed in range(3)
+        ]
+    )
+    ax = plots.lines_by(frame, "rate", log="xy")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_allclose(drawn["short"], [1.1, 2, 11])
+    np.testing.assert_allclose(drawn["long"], [11, 101, 1001])
+    assert {"short", "long"} <= {text.get_text() for text in ax.texts}
+
+
+def test_lines_by_say_what_does_not_fit():
+    frame = pd.DataFrame({"rate": [1.0], "value": [np.nan]})
+    with pytest.raises(ValueError, match="frame lacks the column 'epoch'"):
+        plots.lines_by(frame, "epoch")
+    with pytest.raises(ValueError, match=r"log must be .* got 'z'"):
+        plots.lines_by(frame, "rate", log="z")
+
+
+def test_clipped_arrows_end_on_the_square_and_on_the_circle():
+    ax = plots.clipped_arrows()
+    whole, by_value, by_norm = (
+        np.array(note.xy)
+        for note in ax.texts
+        if isinstance(note, matplotlib.text.Annotation)
+    )
+    assert np.abs(by_value).max() == 1
+    assert np.isclose(np.linalg.norm(by_norm), 1)
+    assert np.isclose(whole[0] / whole[1], by_norm[0] / by_norm[1])
+    assert by_value[0] / by_value[1] < 0.5 * whole[0] / whole[1]
+
+
 def test_training_step_draws_the_way_back_beside_the_way_forward():
     ax = plots.training_step()
     ax.figure.canvas.draw()

@@ -374,43 +374,35 @@ def _names(wrong: Any) -> set[str]:
 import keras
 import numpy as np
 
+from nnperf_utils import compare
 from nnperf_utils.datasets import load_sunspots
-from nnperf_utils.replicas import Cell, train
 
 data = load_sunspots(window=11, scale_target=True)
 rates = [0.1, 0.2, 0.4, 0.8, 1.6]
-clips = {"plain": 1e9, "clipped": 1.0}  # 1e9 never clips
+never = 1e9
 
 
-def network(rate, threshold):
-    model = keras.Sequential(
-        [
-            keras.Input((11, 1)),
-            keras.layers.SimpleRNN(16, unroll=True),
-            keras.layers.Dense(1),
-        ]
-    )
-    sgd = keras.optimizers.SGD(rate, global_clipnorm=threshold)
-    model.compile(sgd, "mse")
+def network(rate, clip):
+    recurrent = keras.layers.SimpleRNN(16, unroll=True)
+    layers = [keras.Input((11, 1)), recurrent, keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(rate, global_clipnorm=clip), "mse")
     return model
 
 
-runs = train(
-    [
-        Cell(f"{name} {rate}", seed, lambda r=rate, c=clip: network(r, c))
-        for name, clip in clips.items()
-        for rate in rates
-        for seed in range(5)
-    ],
+runs = compare(
+    {"tanh": network},
     data,
+    seeds=5,
+    grid={"clip": [1.0, never], "rate": rates},
+    choose=False,
     epochs=20,
     batch_size=29,
     progress=False,
 )
-final = runs.history.query("metric == 'val_loss' and epoch == 20")
-final = final.groupby("variant")["value"].apply(list)
+losses = runs.arms()
 plain, clipped = (
-    {rate: final[f"{name} {rate}"] for rate in rates} for name in clips
+    {rate: list(losses[clip][rate]) for rate in rates} for clip in (never, 1.0)
 )
 
 

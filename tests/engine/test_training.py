@@ -123,6 +123,36 @@ def test_optimizer_variable_is_that_of_each_replica():
         np.testing.assert_array_equal(values, own.numpy())
 
 
+class Counting(optimizers.SGD):
+    """Write down each update's number and its double."""
+
+    rows = 8
+
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self.log = self.add_variable((self.rows, 2), "zeros", name="log")
+
+    def apply(self, gradients, variables):
+        here = tf.range(self.rows)[:, None] == tf.cast(self.iterations, "int32")
+        super().apply(gradients, variables)
+        number = tf.cast(self.iterations, "float32")
+        self.log.assign(tf.where(here, tf.stack([number, 2 * number]), self.log))
+
+
+def test_optimizer_log_has_a_row_for_each_update():
+    runs = run(partial(network, optimizer=Counting), seeds=[3, 1], epochs=1)
+    log = runs.optimizer_log("log", ["number", "double"])
+    updates = runs.updates()[0]
+    assert list(log) == ["seed", "update", "number", "double"]
+    assert log["seed"].tolist() == [3] * updates + [1] * updates
+    assert log["update"].tolist() == 2 * list(range(1, updates + 1))
+    np.testing.assert_array_equal(log["number"], log["update"])
+    np.testing.assert_array_equal(log["double"], 2 * log["update"])
+    with pytest.raises(ValueError, match=r"columns are 1; 'log' has the shape \(8, 2"):
+        runs.optimizer_log("log", ["number"])
+
+
 def test_optimizer_variable_that_is_not_there(runs):
     with pytest.raises(ValueError, match=r"name is 'log'; .* iteration"):
         runs.optimizer_variable("log")

@@ -240,8 +240,8 @@ def sections(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     notebook = execute.read_json(path)
-    second = [text for level, text in headings(notebook) if level == 2]
-    return {"": title_of(notebook)} | {nodes.make_id(text): text for text in second}
+    below = [text for level, text in headings(notebook) if level in (2, 3)]
+    return {"": title_of(notebook)} | {nodes.make_id(text): text for text in below}
 
 
 # --- the pages of the chapters --------------------------------------------------------

@@ -1,6 +1,6 @@
 // title: Tune it yourself
 // goal: spend 14 trials on the validation rows, see what your winner is worth, and do it again on another split.
-// takeaway: The winner's validation score is a promise that the test part rarely keeps: of many noisy scores you picked the highest, and so did the random search.
+// takeaway: The winner's validation score is a promise that the test part often does not keep: of many noisy scores you picked the highest, and so did the random search.
 // uses: d3 nn
 // data: split, validation, test, *
 nnperf.lab("tune_yourself", (lab) => {

@@ -60,6 +60,7 @@ __all__ = [
     "training_step",
     "update_ratios",
     "use_style",
+    "weight_paths",
 ]
 
 #: From the palettes of M. Okabe and K. Ito and of P. Tol: contrast on white at least
@@ -1760,6 +1761,43 @@ def side_by_side(
         for name in filter(None, [*beside, ax.get_legend()]):
             name.remove()
     return list(axes[0])
+
+
+def weight_paths(
+    rules: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    start: Sequence[float],
+    *,
+    steps: int = 60,
+) -> list[Axes]:
+    """Draw where update rules lead weights, step after step, a rule beside the other.
+
+    Parameters
+    ----------
+    rules : mapping of str to callable
+        By title, a function that returns the weights after one step from those before.
+    start : sequence of float
+        The weights before the first step.
+    steps : int
+        How many are taken.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> weight_paths({"decay": lambda w: 0.95 * w}, [-1, 0.5, 2])  # doctest: +SKIP
+    """
+
+    def draw(rule: Callable[[np.ndarray], np.ndarray], ax: Axes) -> Axes:
+        paths = [np.asarray(start, dtype=float)]
+        for _ in range(steps):
+            paths.append(rule(paths[-1]))
+        ax.plot(paths, color=PALETTE[0], linewidth=1.2)
+        ax.set(xlabel="step", ylabel="weight")
+        return ax
+
+    return side_by_side(draw, rules)
 
 
 def thinned_networks(

@@ -552,6 +552,17 @@ def test_side_by_side_draws_each_under_its_title():
     assert other.texts or other.get_legend()
 
 
+def test_weight_paths_take_each_step_from_the_one_before():
+    rules = {"halved": lambda w: w / 2, "one less": lambda w: w - 1}
+    halved, less = plots.weight_paths(rules, [4, -2], steps=3)
+    assert [ax.get_title() for ax in (halved, less)] == list(rules)
+    paths = [[list(line.get_ydata()) for line in ax.lines] for ax in (halved, less)]
+    assert paths[0] == [[4, 2, 1, 0.5], [-2, -1, -0.5, -0.25]]
+    assert paths[1] == [[4, 3, 2, 1], [-2, -3, -4, -5]]
+    assert halved.get_ylabel() == "weight"
+    assert halved.get_ylim() == less.get_ylim()
+
+
 def test_thinned_networks_joins_only_the_units_that_are_on():
     masks = [[[True, False, True, True], [True, True, False, False]]]
     ax = plots.thinned_networks(masks, ["one"])

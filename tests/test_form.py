@@ -17,7 +17,6 @@ SITE = execute.ROOT / "_build" / "html"
 NOT_YET = {
     "01_first_network",
     "02_fair_comparison",
-    "05_initialization",
     "06_normalization",
     "08_gradient_clipping",
     "12_overfitting",

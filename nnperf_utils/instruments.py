@@ -1046,7 +1046,7 @@ def gradient_check(
 
 def random_layers(
     initializer: Any,
-    activation: str | Callable = "linear",
+    activation: str | Callable | Sequence[str] = "linear",
     *,
     units: int | Sequence[int] = 64,
     layers: int = 10,
@@ -1064,8 +1064,8 @@ def random_layers(
     initializer : str or keras.initializers.Initializer
         Draws the weights. It is copied for each layer and each seed; one with a seed
         of its own gives all of them the same matrix, as far as their shapes agree.
-    activation : str or callable
-        By Keras's name.
+    activation : str, callable or sequence of str
+        By Keras's name. Several are tried with the same weights.
     units : int or sequence of int
         Width of the input and of all layers; or of the input and of each layer.
     layers : int
@@ -1076,12 +1076,13 @@ def random_layers(
     Returns
     -------
     pandas.DataFrame
-        Columns ``layer, seed, metric, value``; layer 0 is the input. ``signal`` is the
-        root mean square of a layer's outputs, ``deviation`` their standard deviation
-        over units and examples, ``differences`` the root mean square of what they
-        differ by from their mean over the examples, each as a multiple of the input's.
-        ``gradient`` is the root mean square of the gradient with respect to the
-        outputs, as a multiple of that at the last layer.
+        Columns ``layer, seed, metric, value``, and ``activation`` before them where
+        there are several; layer 0 is the input. ``signal`` is the root mean square of
+        a layer's outputs, ``deviation`` their standard deviation over units and
+        examples, ``differences`` the root mean square of what they differ by from
+        their mean over the examples, each as a multiple of the input's. ``gradient``
+        is the root mean square of the gradient with respect to the outputs, as a
+        multiple of that at the last layer.
 
     Examples
     --------
@@ -1094,20 +1095,34 @@ def random_layers(
             f"{units!r} with {layers} layers."
         )
     kind = keras.initializers.get(initializer)
-    apply = keras.activations.get(activation)
 
     def drawn(shape: tuple[int, int]) -> tf.Tensor:
         # one initializer object would draw the same numbers again
         copies = (type(kind).from_config(kind.get_config()) for _ in range(seeds))
         return tf.stack([copy(shape) for copy in copies])
 
-    outputs = [tf.random.normal((seeds, examples, widths[0]))]
+    weights = [drawn(shape) for shape in itertools.pairwise(widths)]
+    entering = [tf.random.normal((seeds, examples, widths[at])) for at in (0, -1)]
+    if isinstance(activation, str) or callable(activation):
+        return _sent_through(weights, activation, *entering)
+    frames = {name: _sent_through(weights, name, *entering) for name in activation}
+    return pd.concat(frames, names=["activation"]).reset_index("activation")
+
+
+def _sent_through(
+    weights: Sequence[tf.Tensor],
+    activation: str | Callable,
+    signal: tf.Tensor,
+    gradient: tf.Tensor,
+) -> pd.DataFrame:
+    """Return the sizes at each layer of a signal and of a gradient, for each seed."""
+    apply = keras.activations.get(activation)
+    outputs = [signal]
     with tf.GradientTape() as tape:
-        tape.watch(outputs[0])
-        for shape in itertools.pairwise(widths):
-            outputs.append(apply(outputs[-1] @ drawn(shape)))
-    entering = tf.random.normal(outputs[-1].shape)
-    gradients = tape.gradient(outputs[-1], outputs, output_gradients=entering)
+        tape.watch(signal)
+        for of_layer in weights:
+            outputs.append(apply(outputs[-1] @ of_layer))
+    gradients = tape.gradient(outputs[-1], outputs, output_gradients=gradient)
 
     def root_mean_square(values: tf.Tensor) -> np.ndarray:
         return tf.sqrt(tf.reduce_mean(values**2, axis=(1, 2))).numpy()

@@ -620,6 +620,18 @@ def test_random_layers_tell_the_kinds_of_size_apart():
     assert (differences < 0.01 * deviation).all()
 
 
+def test_random_layers_give_several_activations_the_same_weights():
+    keras.utils.set_random_seed(0)
+    found = random_layers("he_normal", ("linear", "relu"), seeds=3)
+    linear, relu = (found[found["activation"] == name] for name in ("linear", "relu"))
+    keras.utils.set_random_seed(0)
+    alone = random_layers("he_normal", "relu", seeds=3)
+    assert relu["value"].to_numpy() == pytest.approx(alone["value"].to_numpy())
+    # √(nσ²) at each layer instead of √(nσ²/2)
+    grown = (sizes(linear, "signal", 10) / sizes(relu, "signal", 10)).median()
+    assert grown == pytest.approx(2 ** (10 / 2), rel=0.4)
+
+
 class Seen(keras.initializers.RandomNormal):
     """Remembers what it draws."""
 

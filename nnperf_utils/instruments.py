@@ -1062,8 +1062,8 @@ def random_layers(
     Parameters
     ----------
     initializer : str or keras.initializers.Initializer
-        Draws the weights. It is copied for each layer and each seed; one with a seed
-        of its own gives all of them the same matrix, as far as their shapes agree.
+        Draws the weights, anew for each layer and each seed; one with a seed of its
+        own gives all of them the same matrix, as far as their shapes agree.
     activation : str, callable or sequence of str
         By Keras's name. Several are tried with the same weights.
     units : int or sequence of int
@@ -1094,12 +1094,16 @@ def random_layers(
             "units must be 1 or more, for the input and at least one layer; got "
             f"{units!r} with {layers} layers."
         )
-    kind = keras.initializers.get(initializer)
+    start = keras.initializers.get(initializer)
+    config = start.get_config()
+    if "seed" in config and config["seed"] is None:
+        # an initializer draws the same numbers at each call, unless it has a generator
+        config["seed"] = keras.random.SeedGenerator()
+        start = type(start).from_config(config)
 
+    @tf.function  # thousands of small draws are slow one by one
     def drawn(shape: tuple[int, int]) -> tf.Tensor:
-        # one initializer object would draw the same numbers again
-        copies = (type(kind).from_config(kind.get_config()) for _ in range(seeds))
-        return tf.stack([copy(shape) for copy in copies])
+        return tf.stack([start(shape) for _ in range(seeds)])
 
     weights = [drawn(shape) for shape in itertools.pairwise(widths)]
     entering = [tf.random.normal((seeds, examples, widths[at])) for at in (0, -1)]

@@ -1101,7 +1101,6 @@ def random_layers(
         config["seed"] = keras.random.SeedGenerator()
         start = type(start).from_config(config)
 
-    @tf.function  # thousands of small draws are slow one by one
     def drawn(shape: tuple[int, int]) -> tf.Tensor:
         return tf.stack([start(shape) for _ in range(seeds)])
 

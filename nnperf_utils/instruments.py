@@ -5,6 +5,7 @@ the order in which the forward pass calls them. The same functions serve three
 callers: a reader who asks once (`gradient_norms`, `activation_statistics`,
 `activations`, `update_ratios`), a reader's own ``fit`` (`Monitor`), and the engine
 that trains many replicas in one graph (`record`, `update_ratios_tensors`).
+`random_layers` needs no model: it looks at what a start does to any signal.
 
 What is read is what a training step sees, without its noise: batch normalization
 uses the statistics of the batch, while layers that draw random numbers (dropout,
@@ -67,6 +68,7 @@ __all__ = [
     "clipped",
     "gradient_check",
     "gradient_norms",
+    "random_layers",
     "record",
     "update_ratios",
     "update_ratios_tensors",
@@ -1065,3 +1067,112 @@ def gradient_check(
             "relative_error",
         ],
     )
+
+
+# --------------------------------------------------------------------------------------
+# Layers without a model
+# --------------------------------------------------------------------------------------
+
+
+def random_layers(
+    initializer: Any,
+    activation: str | Callable | Sequence[str] = "linear",
+    *,
+    units: int | Sequence[int] = 64,
+    layers: int = 10,
+    seeds: int = 20,
+    examples: int = 64,
+) -> pd.DataFrame:
+    """Send random numbers through random layers, and a random gradient back.
+
+    Layers without biases, of which nothing is trained: what is left is what the start
+    does to a signal. All numbers come from Keras's and TensorFlow's global generators
+    (see ``keras.utils.set_random_seed``).
+
+    Parameters
+    ----------
+    initializer : str or keras.initializers.Initializer
+        Draws the weights, anew for each layer and each seed; one with a seed of its
+        own gives all of them the same matrix, as far as their shapes agree.
+    activation : str, callable or sequence of str
+        By Keras's name. Several are tried with the same weights.
+    units : int or sequence of int
+        Width of the input and of all layers; or of the input and of each layer.
+    layers : int
+        Number of layers. Ignored where `units` is a sequence.
+    seeds, examples : int
+        Number of networks, and of inputs to each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, seed, metric, value``, and ``activation`` before them where
+        there are several; layer 0 is the input. ``signal`` is the root mean square of
+        a layer's outputs, ``deviation`` their standard deviation over units and
+        examples, ``differences`` the root mean square of what they differ by from
+        their mean over the examples, each as a multiple of the input's. ``gradient``
+        is the root mean square of the gradient with respect to the outputs, as a
+        multiple of that at the last layer.
+
+    Examples
+    --------
+    >>> random_layers("he_normal", "relu", units=32, layers=30)  # doctest: +SKIP
+    """
+    widths = [units] * (layers + 1) if isinstance(units, int) else list(units)
+    if len(widths) < 2 or min(widths) < 1:
+        raise ValueError(
+            "units must be 1 or more, for the input and at least one layer; got "
+            f"{units!r} with {layers} layers."
+        )
+    start = keras.initializers.get(initializer)
+    config = start.get_config()
+    if "seed" in config and config["seed"] is None:
+        # an initializer draws the same numbers at each call, unless it has a generator
+        config["seed"] = keras.random.SeedGenerator()
+        start = type(start).from_config(config)
+
+    def drawn(shape: tuple[int, int]) -> tf.Tensor:
+        return tf.stack([start(shape) for _ in range(seeds)])
+
+    weights = [drawn(shape) for shape in itertools.pairwise(widths)]
+    entering = [tf.random.normal((seeds, examples, widths[at])) for at in (0, -1)]
+    if isinstance(activation, str) or callable(activation):
+        return _sent_through(weights, activation, *entering)
+    frames = {name: _sent_through(weights, name, *entering) for name in activation}
+    return pd.concat(frames, names=["activation"]).reset_index("activation")
+
+
+def _sent_through(
+    weights: Sequence[tf.Tensor],
+    activation: str | Callable,
+    signal: tf.Tensor,
+    gradient: tf.Tensor,
+) -> pd.DataFrame:
+    """Return the sizes at each layer of a signal and of a gradient, for each seed."""
+    apply = keras.activations.get(activation)
+    outputs = [signal]
+    with tf.GradientTape() as tape:
+        tape.watch(signal)
+        for of_layer in weights:
+            outputs.append(apply(outputs[-1] @ of_layer))
+    gradients = tape.gradient(outputs[-1], outputs, output_gradients=gradient)
+
+    def root_mean_square(values: tf.Tensor) -> np.ndarray:
+        return tf.sqrt(tf.reduce_mean(values**2, axis=(1, 2))).numpy()
+
+    def less_mean(values: tf.Tensor, axis: Any) -> tf.Tensor:
+        return values - tf.reduce_mean(values, axis, keepdims=True)
+
+    metrics = {
+        "signal": [root_mean_square(h) for h in outputs],
+        "deviation": [root_mean_square(less_mean(h, (1, 2))) for h in outputs],
+        "differences": [root_mean_square(less_mean(h, 1)) for h in outputs],
+        "gradient": [root_mean_square(g) for g in gradients],
+    }
+    rows = [
+        (layer, seed, metric, value)
+        for metric, values in metrics.items()
+        for layer, size in enumerate(values)
+        for seed, value in enumerate(size / values[-1 if metric == "gradient" else 0])
+    ]
+    return pd.DataFrame(rows, columns=["layer", "seed", "metric", "value"])

@@ -48,6 +48,7 @@ __all__ = [
     "final_scores",
     "gradient_norm_by_layer",
     "layer_passes",
+    "layer_sums",
     "learning_curves",
     "lines",
     "lines_by",
@@ -1604,6 +1605,45 @@ _BACK = (
     r"$\times\,\varphi'(z)$",
     r"$\dfrac{\partial L}{\partial h_l}$",
 )
+
+
+def layer_sums(*, ax: Axes | None = None) -> Axes:
+    """Draw how many terms a layer adds up: forward its inputs, back its units.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
+    heights = (4, 3, 2, 0)  # the gap stands for all the others
+    halves = (
+        ("forward: one unit's sum", "in", PALETTE[0], 0, ("inputs $h_j$", "unit $z$")),
+        ("back: one input's sum", "out", PALETTE[1], 5, ("input", "units")),
+    )
+    for name, fan, color, left, ends in halves:
+        forward = fan == "in"
+        one = (left + 2.8 * forward, 2)
+        many = [(left + 2.8 * (not forward), height) for height in heights]
+        for place in many:
+            arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.5, "shrinkB": 9}
+            ax.annotate("", one, place, arrowprops=arrow)
+        style = {"s": 130, "fc": "white", "ec": color, "lw": 2, "zorder": 3}
+        ax.scatter(*zip(one, *many, strict=True), **style)
+        ax.text(many[0][0], 1, r"$\vdots$", ha="center", va="center")
+        ax.text(left + 1.4, 5.6, name, ha="center", color=_text_color(color))
+        for end, word in enumerate(ends):
+            ax.text(left + 2.8 * end, 4.6, word, ha="center", fontsize="small")
+        terms = rf"$n_\mathrm{{{fan}}}$ terms: mean square"
+        factor = rf"$\times\; n_\mathrm{{{fan}}}\,\sigma^2$"
+        ax.text(left + 1.4, -0.9, f"{terms}\n{factor}", ha="center", va="top")
+    ax.set(xlim=(-0.8, 8.6), ylim=(-2.6, 6.2))
+    ax.axis("off")
+    return ax
 
 
 def training_step(*, ax: Axes | None = None) -> Axes:

@@ -12,6 +12,7 @@ from nnperf_utils.instruments import (
     activations,
     gradient_check,
     gradient_norms,
+    random_layers,
     record,
     update_ratios,
     update_ratios_tensors,
@@ -584,6 +585,83 @@ def test_monitor_turns_down_several_steps_per_execution():
 
 def test_all_public_names_exist():
     assert all(hasattr(instruments, name) for name in instruments.__all__)
+
+
+# --- layers without a model ----------------------------------------------------------
+
+
+def sizes(frame, metric, layer):
+    rows = frame[(frame["metric"] == metric) & (frame["layer"] == layer)]
+    return rows.set_index("seed")["value"]
+
+
+def test_random_layers_multiply_a_signal_by_what_the_formula_says():
+    keras.utils.set_random_seed(0)
+    double = keras.initializers.VarianceScaling(8, "fan_in")
+    found = random_layers(double, "relu", units=128, layers=4)
+    # √(nσ²/2) = 2 at each layer, forward and back
+    assert sizes(found, "signal", 4).median() == pytest.approx(16, rel=0.2)
+    assert sizes(found, "gradient", 0).median() == pytest.approx(16, rel=0.2)
+    for metric, end in (("signal", 0), ("differences", 0), ("gradient", 4)):
+        assert (sizes(found, metric, end) == 1).all()
+    assert found["seed"].nunique() == 20
+
+
+def test_random_layers_tell_the_kinds_of_size_apart():
+    keras.utils.set_random_seed(0)
+    found = random_layers("glorot_uniform", "sigmoid", seeds=3, layers=6)
+    signal, deviation = (sizes(found, m, 6) for m in ("signal", "deviation"))
+    differences = sizes(found, "differences", 6)
+    # outputs of about a half: their size is their mean, of which nothing differs
+    assert signal.between(0.3, 0.8).all()
+    assert (deviation < signal / 2).all()
+    assert (differences < 0.01 * deviation).all()
+
+
+def test_random_layers_give_several_activations_the_same_weights():
+    keras.utils.set_random_seed(0)
+    found = random_layers("he_normal", ("linear", "relu"), seeds=3)
+    linear, relu = (found[found["activation"] == name] for name in ("linear", "relu"))
+    keras.utils.set_random_seed(0)
+    alone = random_layers("he_normal", "relu", seeds=3)
+    assert relu["value"].to_numpy() == pytest.approx(alone["value"].to_numpy())
+    # √(nσ²) at each layer instead of √(nσ²/2)
+    grown = (sizes(linear, "signal", 10) / sizes(relu, "signal", 10)).median()
+    assert grown == pytest.approx(2 ** (10 / 2), rel=0.4)
+
+
+@pytest.mark.parametrize(("seed", "differ"), [(None, True), (1, False)])
+def test_random_layers_draw_anew_unless_the_initializer_has_a_seed(seed, differ):
+    keras.utils.set_random_seed(0)
+    start = keras.initializers.HeNormal(seed=seed)
+    found = random_layers(start, units=2, layers=1, seeds=8, examples=20_000)
+    # so many examples that the weights alone decide
+    left = sizes(found, "signal", 1)
+    assert (left.std() > 0.1 * left.mean()) == differ
+    assert (left.std() > 0.02 * left.mean()) == differ
+
+
+def test_random_layers_draw_other_weights_for_each_layer():
+    keras.utils.set_random_seed(0)
+    many = {"units": 2, "seeds": 8, "examples": 20_000}
+    own = random_layers(keras.initializers.HeNormal(), layers=2, **many)
+    first, both = (sizes(own, "signal", layer) for layer in (1, 2))
+    assert np.corrcoef(first, both / first)[0, 1] < 0.9
+
+
+def test_random_layers_may_narrow():
+    keras.utils.set_random_seed(0)
+    funnel = random_layers(keras.initializers.LecunNormal(), units=(256, 64, 16))
+    assert sorted(funnel["layer"].unique()) == [0, 1, 2]
+    assert sizes(funnel, "signal", 2).median() == pytest.approx(1, rel=0.2)
+    # back a sum has a quarter as many terms
+    assert sizes(funnel, "gradient", 0).median() == pytest.approx(1 / 4, rel=0.2)
+
+
+@pytest.mark.parametrize("wrong", [{"units": 0}, {"layers": 0}, {"units": (8,)}])
+def test_random_layers_need_layers(wrong):
+    with pytest.raises(ValueError, match="units must be 1 or more"):
+        random_layers("he_normal", **wrong)
 
 
 # --------------------------------------------------------------------- what Keras clips

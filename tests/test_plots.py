@@ -591,6 +591,18 @@ def test_layer_passes_draws_forward_above_back_above_their_product():
     )
 
 
+def test_layer_sums_draws_many_into_one_both_ways():
+    ax = plots.layer_sums()
+    ax.figure.canvas.draw()
+    many_one = [collection.get_offsets() for collection in ax.collections]
+    assert [len(points) for points in many_one] == [5, 5]
+    forward, back = (points[:, 0] for points in many_one)
+    assert (forward[1:] < forward[0]).all()  # the inputs stand before their unit
+    assert (back[1:] > back[0]).all()
+    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+
+
 def test_lines_by_draw_the_median_of_each_variant():
     frame = pd.DataFrame(
         [

@@ -18,7 +18,6 @@ NOT_YET = {
     "01_first_network",
     "02_fair_comparison",
     "05_initialization",
-    "06_normalization",
     "08_gradient_clipping",
     "12_overfitting",
     "16_hyperparameter_tuning",

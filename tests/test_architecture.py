@@ -10,7 +10,8 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
-    {"plots", "models", "tabular"},
+    {"plots", "models", "pace", "tabular"},
+    {"bowls", "drawings"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
     {"engine.stateless", "engine.vectorize"},

@@ -19,7 +19,7 @@ MENDED = (
     # a deprecated role, and one that a list's entry must not have
     (r'role="doc-biblioentry"', 'role="listitem"'),
     # the corner of a pandas table heads nothing
-    (r"<th>\s*</th>", "<td></td>"),
+    (r"<th\b[^>]*>(?:\s|&nbsp;)*</th>", "<td></td>"),
     # a name that differs from what is to be read
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
     (r'(<button class="btn search-button-field[^>]*?) aria-label="[^"]*"', r"\1"),

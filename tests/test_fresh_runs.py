@@ -10,6 +10,7 @@ import pytest
 import site_checks as checks
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util.docutils import docutils_namespace
 from test_cards import CLAIMS, judgment, words
 
 from nnperf_utils import cards
@@ -134,9 +135,9 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
     )
     out = tmp_path / "out"
     settings = {"extensions": ["fresh_runs"], "html_theme": "basic"}
-    Sphinx(
-        str(tmp_path), None, str(out), str(out / "trees"), "html", settings, status=None
-    ).build()
+    arguments = (str(tmp_path), None, str(out), str(out / "trees"), "html", settings)
+    with docutils_namespace():
+        Sphinx(*arguments, status=None).build()
     page = checks.soup(out / "index.html")
     assert page.select_one("p.fresh-runs").get_text() == (
         "In a fresh run of all chapters, with every start, order, mask and split drawn "

@@ -11,6 +11,7 @@ import pytest
 import site_checks as checks
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 from test_cards import CLAIMS, judgment
 
 from nnperf_utils.replications import Outcome, Replication
@@ -47,7 +48,7 @@ def site(tmp_path_factory):
     claim = CLAIMS[FRESH]
     outcomes = [
         {FRESH: Outcome(claim.digest, verdict, {}, ())}
-        for verdict in (claim.verdict, "fails")
+        for verdict in (claim.verdict, "holds")
     ]
     fresh = [Replication(1, None, "", {}, {}, one) for one in outcomes]
     out = tmp_path_factory.mktemp("out")
@@ -58,7 +59,7 @@ def site(tmp_path_factory):
         "html_js_files": ["claims.js"],
         "html_static_path": [str(ROOT / "_static")],
     }
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, docutils_namespace():
         patch.setattr(claims_ledger, "collect_evidence", lambda: evidence)
         patch.setattr(claims_ledger, "load_replications", lambda folder: fresh)
         app = Sphinx(source, None, out, out / "doctrees", "html", settings, status=None)

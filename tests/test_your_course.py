@@ -38,9 +38,9 @@ def items(kind: str, chapter: dict | None = None) -> list[dict]:
 
 
 def number_asked() -> dict:
-    """Return a question for a number."""
+    """Return a question for a number that is not zero: factors need one."""
     found = (one for chapter in chapters() for one in items("predict", chapter))
-    return next(one for one in found if one["type"] == "value")
+    return next(one for one in found if one["type"] == "value" and one["measured"])
 
 
 class Reader:

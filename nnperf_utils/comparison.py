@@ -471,31 +471,6 @@ class Comparison:
             raise ValueError(f"metric is {metric!r}; expected one of {known}.")
         return chosen[[*self._label_names, "value"]].reset_index(drop=True)
 
-    def arms(self, metric: str | None = None) -> pd.DataFrame:
-        """Return the scores with a row for each run and a column for each arm.
-
-        Parameters
-        ----------
-        metric : str, optional
-            As in :meth:`scores`.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Rows by ``split`` and ``seed``; columns by those of ``data``, ``variant``
-            and the keywords of a grid in which the arms differ, sorted. Missing where
-            a run diverged, or an arm has no such run.
-        """
-        scores = self.scores(metric)
-        runs = _run_labels(scores)
-        names = [
-            name
-            for name in self._label_names
-            if name not in _RUN and scores[name].nunique(dropna=False) > 1
-        ]
-        table = scores.pivot(index=runs, columns=names or ["variant"], values="value")
-        return table.sort_index(axis=1)
-
     def by_run(
         self,
         variant: str,
@@ -563,7 +538,13 @@ class Comparison:
             raise ValueError(f"variant {variant!r} has several arms; say {several}.")
         return values[own.index].set_axis(pd.MultiIndex.from_frame(own[index]))
 
-    def by_arm(self, metric: str | None = None) -> pd.DataFrame:
+    def by_arm(
+        self,
+        metric: str | None = None,
+        *,
+        levels: bool = False,
+        diverged: float | None = None,
+    ) -> pd.DataFrame:
         """Return all scores, a row for each run and a column for each arm.
 
         Arms that share a row share their data and their start, so that a difference of
@@ -573,19 +554,32 @@ class Comparison:
         ----------
         metric : str, optional
             As in :meth:`scores`.
+        levels : bool
+            Columns by the variant and the grid's keywords, those in which the arms
+            differ, sorted. Otherwise an arm is called as in :meth:`summary`: by its
+            variant and, where all of a grid was kept, its numbers:
+            ``"dropout, rate=0.5"``.
+        diverged : float, optional
+            What a run that diverged counts as: as the worst finite one on its table,
+            unless it is told.
 
         Returns
         -------
         pandas.DataFrame
-            By ``data`` (where there are several tables), ``split`` and ``seed``. An arm
-            is called as in :meth:`summary`: by its variant and, where all of a grid was
-            kept, its numbers: ``"dropout, rate=0.5"``. A run that diverged counts as
-            the worst finite one on that table.
+            By ``data`` (where there are several tables), ``split`` and ``seed``.
         """
         scores = self.scores(metric)
-        scores["arm"] = self._arms(scores)
-        scores["value"] = self._finite(scores, metric)
+        if diverged is None:
+            scores["value"] = self._finite(scores, metric)
+        else:
+            scores["value"] = scores["value"].where(np.isfinite, diverged)
         runs = [n for n in ("data",) if n in scores] + _run_labels(scores)
+        knobs = [n for n in self._label_names if n not in ("data", *_RUN)]
+        differ = [n for n in knobs if scores[n].nunique(dropna=False) > 1]
+        if levels and differ:
+            table = scores.pivot(index=runs, columns=differ, values="value")
+            return table.sort_index(axis=1)
+        scores["arm"] = self._arms(scores)
         frame = scores.pivot(index=runs, columns="arm", values="value")
         return frame[list(dict.fromkeys(scores["arm"]))].rename_axis(columns=None)
 

@@ -38,7 +38,6 @@ __all__ = [
     "PALETTE",
     "activation_histograms",
     "by_split",
-    "clipped_arrows",
     "decision_boundary",
     "differences",
     "dumbbells",
@@ -47,21 +46,14 @@ __all__ = [
     "example_signals",
     "final_scores",
     "gradient_norm_by_layer",
-    "layer_passes",
-    "layer_sums",
     "learning_curves",
     "lines",
     "lines_by",
     "readings_by_layer",
-    "row_splits",
-    "scores_by_dose",
-    "search_loop",
     "side_by_side",
-    "thinned_networks",
-    "training_step",
+    "text_color",
     "update_ratios",
     "use_style",
-    "weight_paths",
 ]
 
 #: From the palettes of M. Okabe and K. Ito and of P. Tol: contrast on white at least
@@ -241,8 +233,19 @@ def _missing_note(frame: pd.DataFrame) -> str:
     return f"not finite, left out: {'; '.join(told)}"
 
 
-def _text_color(color: object) -> tuple:
-    """Darken a color until it reads as text on white (WCAG contrast 4.5 to 1)."""
+def text_color(color: object) -> tuple:
+    """Darken a color until it reads as text on white (WCAG contrast 4.5 to 1).
+
+    Parameters
+    ----------
+    color : color
+        Any that matplotlib knows.
+
+    Returns
+    -------
+    tuple of float
+        Red, green and blue, each in [0, 1].
+    """
     rgb = np.asarray(mpl.colors.to_rgb(color))
 
     def luminance(rgb: np.ndarray) -> float:
@@ -333,7 +336,7 @@ def _name_lines(ax: Axes, named: Sequence[tuple[object, Line2D | None]]) -> None
             ha="left",
             fontsize=size,
             linespacing=1.0,
-            color=_text_color(line.get_color()),
+            color=text_color(line.get_color()),
         )
 
 
@@ -743,18 +746,31 @@ def lines(
 
 
 def lines_by(
-    frame: pd.DataFrame, x: str, *, log: str = "", ax: Axes | None = None
+    frame: pd.DataFrame,
+    x: str,
+    *,
+    line: str = "variant",
+    log: str = "",
+    dashed: Sequence[str] = (),
+    evenly: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Show how one number depends on another, a line for each variant.
+    """Show how one number depends on another, the median and a band for each line.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        The column `x`, ``value``, and, if there are several, ``variant``, ``seed``.
+        The columns `x` and ``value`` and, if there are several, `line` and ``seed``.
     x : str
         Column for the horizontal axis.
+    line : str
+        Column that tells the lines apart.
     log : {"", "x", "y", "xy"}
         Which axes are logarithmic.
+    dashed : sequence of str
+        Lines that are drawn dashed and without a band.
+    evenly : bool
+        Whether the values of `x` stand side by side, however far they lie apart.
     ax : matplotlib.axes.Axes, optional
         Where to draw.
 
@@ -769,19 +785,34 @@ def lines_by(
     ValueError
         If it lacks a column or has no rows, or `log` names no axes.
     """
-    frame = _check(frame, "frame", x, "value")
+    own = () if line == "variant" else (line,)
+    frame = _check(frame, "frame", x, "value", *own)
     if log not in ("", "x", "y", "xy"):
         raise ValueError(f"log must be '', 'x', 'y' or 'xy'; got {log!r}.")
     ax = ax or plt.subplots()[1]
-    variants = _variants(frame)
+    if own:
+        frame = frame.assign(variant=frame[line])
+    places = sorted(frame[x].unique())
+    shown = frame.assign(**{x: frame[x].map(places.index)}) if evenly else frame
     named = []
-    for number, color in enumerate(_colors(variants)):
-        name = variants[number]
-        rows = _of_variant(frame, name)
-        line = _line(ax, rows, x, color=color, number=number, label=name)
-        named.append((name, line))
+    variants = _variants(frame)
+    for number, (name, color) in enumerate(
+        zip(variants, _colors(variants), strict=True)
+    ):
+        drawn = _line(
+            ax,
+            _of_variant(shown, name),
+            x,
+            color=color,
+            number=number,
+            label=name,
+            training=name in dashed,
+        )
+        named.append((name, drawn))
     ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.set(xlabel=_label(x), ylabel="")
+    if evenly:
+        ax.set_xticks(range(len(places)), [f"{one:,g}" for one in places])
     _name_lines(ax, named)
     _note(ax, _band_note(frame), _missing_note(frame))
     return ax
@@ -833,7 +864,7 @@ def differences(
             textcoords="offset points",
             ha=side,
             va="bottom" if sign > 0 else "top",
-            color=_text_color(by_sign[sign]),
+            color=text_color(by_sign[sign]),
         )
     ax.set(xlabel="one comparison each, sorted", xticks=[])
     return ax
@@ -1403,355 +1434,6 @@ def example_signals(
     return ax
 
 
-def row_splits(folds: int = 5, *, ax: Axes | None = None) -> Axes:
-    """Draw how the rows of a table are split: one validation part, or folds.
-
-    Parameters
-    ----------
-    folds : int
-        How many folds, two or more.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        For fewer than two folds.
-    """
-    if folds < 2:
-        raise ValueError(f"folds is {folds!r}; expected two or more.")
-    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
-    names = ["one split", *(f"fold {number}" for number in range(1, folds + 1))]
-    lefts = [folds - 1, *range(folds)]
-    heights = [0.0, *np.arange(folds) + 1.6]
-    for height, left in zip(heights, lefts, strict=True):
-        parts = ((0, folds, PALETTE[0], 0.25), (left, 1, PALETTE[1], 1.0))
-        for start, width, color, alpha in parts:
-            bar = {"edgecolor": "white", "linewidth": 1.5, "height": 0.8}
-            ax.barh(height, width, left=start, color=color, alpha=alpha, **bar)
-    top, bottom = -0.4, heights[-1] + 0.4
-    ax.barh(
-        (top + bottom) / 2,
-        0.8,
-        height=bottom - top,
-        left=folds + 0.25,
-        color="#D9D9D9",
-        edgecolor=_MUTED,
-        hatch="//",
-    )
-    white = {"boxstyle": "round,pad=0.3", "fc": "white", "ec": "none"}
-    ax.text(
-        folds + 0.65,
-        (top + bottom) / 2,
-        "test part, locked away",
-        rotation=90,
-        ha="center",
-        va="center",
-        bbox=white,
-    )
-    ax.text((folds - 1) / 2, 0, "trains", ha="center", va="center")
-    ax.text(folds - 0.5, 0, "validates", ha="center", va="center", color="white")
-    ax.set(yticks=heights, yticklabels=names, xticks=[], xlim=(0, folds + 1.1))
-    ax.set(ylim=(bottom + 0.1, top - 0.1), xlabel="rows of the table, shuffled")
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
-    return ax
-
-
-def layer_passes(*, ax: Axes | None = None) -> Axes:
-    """Draw one layer: forward on top, back below, and the product that both make.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
-    rows = (
-        ("forward: the signal", 4.2, "-|>", PALETTE[0], _FORWARD),
-        ("back: the gradient", 2.4, "<|-", PALETTE[1], _BACK),
-    )
-    for name, height, style, color, parts in rows:
-        ax.text(-0.7, height + 0.75, name, color=_text_color(color), va="center")
-        for place, part in enumerate(parts):
-            in_box = place % 2 == 1  # what is done; between the boxes, what there is
-            box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
-            ax.text(
-                2 * place,
-                height,
-                part,
-                ha="center",
-                va="center",
-                bbox=box if in_box else None,
-            )
-            if place:
-                ends = ((2 * place - 1.35, height), (2 * place - 0.65, height))
-                arrow = {"arrowstyle": style, "color": color, "lw": 1.5}
-                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.text(
-        4,
-        0.6,
-        r"gradient of the weights $W_l$:  "
-        r"$\dfrac{\partial L}{\partial z_l}\;\times\;h_{l-1}$",
-        ha="center",
-        va="center",
-        bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": _INK, "lw": 2},
-    )
-    ax.set(xlim=(-0.9, 8.9), ylim=(-0.3, 5.3))
-    ax.axis("off")
-    return ax
-
-
-def clipped_arrows(*, ax: Axes | None = None) -> Axes:
-    """Draw a gradient of two weights, clipped by value and by norm.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = ax or plt.subplots(figsize=(5.6, 3.1))[1]
-    gradient = np.array([3.2, 0.9])
-    arrows = (
-        ("the gradient", gradient, _INK, (0.1, 0.0)),
-        ("clipped by value: turned", gradient.clip(-1, 1), PALETTE[1], (0.1, 0.35)),
-        (
-            "clipped by norm: shorter,\nthe same direction",
-            gradient / np.linalg.norm(gradient),
-            PALETTE[0],
-            (0.25, -0.5),
-        ),
-    )
-    around = {"fill": False, "linestyle": (0, (3, 2)), "lw": 1.5}
-    ax.add_patch(mpl.patches.Rectangle((-1, -1), 2, 2, ec=PALETTE[1], **around))
-    ax.add_patch(mpl.patches.Circle((0, 0), 1, ec=PALETTE[0], **around))
-    for name, end, color, aside in arrows:
-        arrow = {"arrowstyle": "-|>", "color": color, "lw": 2, "shrinkA": 0}
-        ax.annotate("", end, (0, 0), arrowprops=arrow | {"shrinkB": 0})
-        ax.text(*(end + aside), name, color=_text_color(color), va="center")
-    ax.set(xlim=(-1.2, 4.6), ylim=(-1.15, 1.7), aspect="equal")
-    ax.set(xticks=[-1, 0, 1], xticklabels=["−c", "0", "c"])
-    ax.set(yticks=[-1, 0, 1], yticklabels=["−c", "0", "c"])
-    ax.set(xlabel="slope of one weight", ylabel="of another")
-    return ax
-
-
-def search_loop(*, ax: Axes | None = None) -> Axes:
-    """Draw a search: the loop over trials, its maximum, and the rows kept out of it.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
-    in_loop, after = PALETTE[0], PALETTE[1]
-    for x, y, text, color in (
-        (1.1, 4, "choose\na setting", in_loop),
-        (4, 4, "train on\ntraining rows", in_loop),
-        (6.9, 4, "score on\nvalidation rows", in_loop),
-        (6.9, 1.2, "highest score\n= the promise", after),
-        (4, 1.2, "the winner,\nits setting", after),
-        (1.1, 1.2, "score once\non test rows", after),
-    ):
-        box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
-        ax.text(x, y, text, ha="center", va="center", bbox=box, fontsize="small")
-    for start, end, color in (
-        ((2.05, 4), (2.85, 4), in_loop),
-        ((5.15, 4), (5.65, 4), in_loop),
-        ((6.9, 3.35), (6.9, 1.9), after),
-        ((5.65, 1.2), (5.1, 1.2), after),
-        ((2.9, 1.2), (2.15, 1.2), after),
-    ):
-        arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.5}
-        ax.annotate("", end, start, arrowprops=arrow)
-    again = {"arrowstyle": "-|>", "color": in_loop, "lw": 1.5}
-    again["connectionstyle"] = "arc3,rad=0.3"
-    ax.annotate("", (1.1, 4.65), (6.9, 4.65), arrowprops=again)
-    for x, y, text, color in (
-        (4, 6, "again, for each trial", in_loop),
-        (6.7, 2.6, "after the last trial", after),
-    ):
-        side = "center" if y > 3 else "right"
-        color = _text_color(color)
-        ax.text(x, y, text, ha=side, va="center", color=color, fontsize="small")
-    ax.set(xlim=(-0.2, 8.4), ylim=(0.3, 6.4))
-    ax.axis("off")
-    return ax
-
-
-_FORWARD = ("$h_{l-1}$", r"$W_l\,h$", "$z_l$", r"$\varphi(z)$", "$h_l$")
-_BACK = (
-    r"$\dfrac{\partial L}{\partial h_{l-1}}$",
-    r"$W_l^\top g$",
-    r"$\dfrac{\partial L}{\partial z_l}$",
-    r"$\times\,\varphi'(z)$",
-    r"$\dfrac{\partial L}{\partial h_l}$",
-)
-
-
-def layer_sums(*, ax: Axes | None = None) -> Axes:
-    """Draw how many terms a layer adds up: forward its inputs, back its units.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = ax or plt.subplots(figsize=(5.6, 3.4))[1]
-    heights = (4, 3, 2, 0)  # the gap stands for all the others
-    halves = (
-        ("forward: one unit's sum", "in", PALETTE[0], 0, ("inputs $h_j$", "unit $z$")),
-        ("back: one input's sum", "out", PALETTE[1], 5, ("input", "units")),
-    )
-    for name, fan, color, left, ends in halves:
-        forward = fan == "in"
-        one = (left + 2.8 * forward, 2)
-        many = [(left + 2.8 * (not forward), height) for height in heights]
-        for place in many:
-            arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.5, "shrinkB": 9}
-            ax.annotate("", one, place, arrowprops=arrow)
-        style = {"s": 130, "fc": "white", "ec": color, "lw": 2, "zorder": 3}
-        ax.scatter(*zip(one, *many, strict=True), **style)
-        ax.text(many[0][0], 1, r"$\vdots$", ha="center", va="center")
-        ax.text(left + 1.4, 5.6, name, ha="center", color=_text_color(color))
-        for end, word in enumerate(ends):
-            ax.text(left + 2.8 * end, 4.6, word, ha="center", fontsize="small")
-        terms = rf"$n_\mathrm{{{fan}}}$ terms: mean square"
-        factor = rf"$\times\; n_\mathrm{{{fan}}}\,\sigma^2$"
-        ax.text(left + 1.4, -0.9, f"{terms}\n{factor}", ha="center", va="top")
-    ax.set(xlim=(-0.8, 8.6), ylim=(-2.6, 6.2))
-    ax.axis("off")
-    return ax
-
-
-def training_step(*, ax: Axes | None = None) -> Axes:
-    """Draw a yes-or-no network's way to its loss, and the gradient's way back.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = ax or plt.subplots(figsize=(5.6, 5))[1]
-    columns = (
-        ("forward: the answer", 0, "-|>", PALETTE[0], _ANSWER),
-        ("back: the gradient", 4, "<|-", PALETTE[1], _LEARN),
-    )
-    for name, x, style, color, parts in columns:
-        ax.text(x, 1, name, color=_text_color(color), ha="center", va="center")
-        for place, part in enumerate(parts):
-            in_box = place % 2 == 1  # what is done; between the boxes, what there is
-            box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 2}
-            bbox = box if in_box else None
-            ax.text(x, -place, part, ha="center", va="center", bbox=bbox)
-            if place:
-                ends = (x, -place + 0.68), (x, -place + 0.32)
-                arrow = {"arrowstyle": style, "color": color, "lw": 1.5}
-                ax.annotate("", ends[1], ends[0], arrowprops=arrow)
-    ax.set(xlim=(-2.1, 6.1), ylim=(-6.5, 1.4))
-    ax.axis("off")
-    return ax
-
-
-_ANSWER = (
-    "measurements $x$",
-    "layers and their weights",
-    "logit $z$",
-    r"sigmoid $\sigma(z)$",
-    "probability $p$",
-    "cross-entropy with label $y$",
-    "loss $L$",
-)
-_LEARN = (
-    "gradient of every weight",
-    "back through the layers",
-    r"$\partial L/\partial z\;=\;p - y$",
-    r"× slope $\;p\,(1-p)$",
-    r"$\partial L/\partial p\;=\;(p-y)\,/\,(p\,(1-p))$",
-    r"slope of $L$",
-    "loss $L$",
-)
-
-
-use_style()
-
-
-def scores_by_dose(scores: pd.DataFrame, dose: str, *, ax: Axes | None = None) -> Axes:
-    """Show how scores change with a dose: of a remedy, of units, of examples.
-
-    The doses stand side by side in rising order, however far they lie apart. Training
-    is dashed and has no band.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        Columns `dose`, ``value``, and ``part``, which names the lines.
-    dose : str
-        Name of the column with the doses.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    TypeError
-        If `scores` is no frame.
-    ValueError
-        If it lacks a column or has no rows.
-    """
-    scores = _check(scores, "scores", dose, "value", "part")
-    doses = sorted(scores[dose].unique())
-    scores = scores.assign(**{dose: scores[dose].map(doses.index)})
-    ax = ax or plt.subplots()[1]
-    named = []
-    solid = cycle((PALETTE[0], *PALETTE[2:]))
-    for position, part in enumerate(scores["part"].unique()):
-        training = part == "training"
-        line = _line(
-            ax,
-            scores[scores["part"] == part],
-            dose,
-            color=PALETTE[1] if training else next(solid),
-            number=position,
-            label=part,
-            training=training,
-        )
-        named.append((part, line))
-    ax.set(xlabel=dose, ylabel="")
-    ax.set_xticks(range(len(doses)), [f"{one:,g}" for one in doses])
-    _name_lines(ax, named)
-    return ax
-
-
 def side_by_side(
     draw: Callable[..., Axes],
     shown: Mapping[str, object],
@@ -1803,91 +1485,4 @@ def side_by_side(
     return list(axes[0])
 
 
-def weight_paths(
-    rules: Mapping[str, Callable[[np.ndarray], np.ndarray]],
-    start: Sequence[float],
-    *,
-    steps: int = 60,
-) -> list[Axes]:
-    """Draw where update rules lead weights, step after step, a rule beside the other.
-
-    Parameters
-    ----------
-    rules : mapping of str to callable
-        By title, a function that returns the weights after one step from those before.
-    start : sequence of float
-        The weights before the first step.
-    steps : int
-        How many are taken.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-
-    Examples
-    --------
-    >>> weight_paths({"decay": lambda w: 0.95 * w}, [-1, 0.5, 2])  # doctest: +SKIP
-    """
-
-    def draw(rule: Callable[[np.ndarray], np.ndarray], ax: Axes) -> Axes:
-        paths = [np.asarray(start, dtype=float)]
-        for _ in range(steps):
-            paths.append(rule(paths[-1]))
-        ax.plot(paths, color=PALETTE[0], linewidth=1.2)
-        ax.set(xlabel="step", ylabel="weight")
-        return ax
-
-    return side_by_side(draw, rules)
-
-
-def thinned_networks(
-    masks: np.ndarray, titles: Sequence[str], *, ax: Axes | None = None
-) -> Axes:
-    """Draw small networks side by side, each without the units that are off.
-
-    Parameters
-    ----------
-    masks : array of bool, shape (networks, layers, units)
-        True where a unit of a hidden layer is on.
-    titles : sequence of str
-        What to write below each network.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        If `masks` has not three axes, or not as many networks as titles.
-    """
-    masks = np.asarray(masks, dtype=bool)
-    if masks.ndim != 3 or len(masks) != len(titles):
-        raise ValueError(
-            "masks must be (networks, layers, units), one network for each of the "
-            f"{len(titles)} titles; got the shape {masks.shape}."
-        )
-    units = masks.shape[2]
-    ax = ax or plt.subplots(figsize=(5.6, 2.6))[1]
-    for number, (mask, title) in enumerate(zip(masks, titles, strict=True)):
-        layers = [np.full(3, True), *mask, np.full(2, True)]
-        across = number * (len(layers) + 0.6) + np.arange(len(layers))
-        heights = [np.arange(len(on)) - (len(on) - 1) / 2 for on in layers]
-        for left in range(len(layers) - 1):
-            for start in heights[left][layers[left]]:
-                for end in heights[left + 1][layers[left + 1]]:
-                    ax.plot(across[left : left + 2], [start, end], **_WIRE)
-        for place, height, on in zip(across, heights, layers, strict=True):
-            ax.scatter([place] * on.sum(), height[on], color=PALETTE[0], **_UNIT)
-            ax.scatter([place] * (~on).sum(), height[~on], **_OFF, **_UNIT)
-        ax.text(across.mean(), -units / 2 - 0.2, title, ha="center", va="top")
-    ax.set(ylim=(-units / 2 - 1.1, units / 2))
-    ax.axis("off")
-    return ax
-
-
-_WIRE = {"color": "#9A9A9A", "linewidth": 0.8, "zorder": 1}
-_UNIT = {"s": 90, "linewidth": 1.5, "zorder": 2}
-_OFF = {"facecolor": "white", "edgecolor": "#9A9A9A", "linestyle": ":"}
+use_style()

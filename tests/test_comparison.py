@@ -446,14 +446,14 @@ def test_without_validation_part_the_training_score_decides():
     assert comparison.metric == "accuracy"
 
 
-def test_arms_are_columns_and_runs_are_rows():
+def test_arms_are_columns_by_what_differs_and_runs_are_rows():
     def scaled(rate, scale=1.0):
         return small(dropout=rate)
 
     kept = quietly(
         {"dropout": scaled}, seeds=3, epochs=1, grid={"rate": [0.1, 0.5]}, choose=False
     )
-    table = kept.arms()
+    table = kept.by_arm(levels=True)
     assert table.index.tolist() == [0, 1, 2]
     assert table.columns.tolist() == [0.1, 0.5]
     one = kept.by_run("dropout", rate=0.5)
@@ -461,7 +461,7 @@ def test_arms_are_columns_and_runs_are_rows():
 
 
 def test_arms_of_several_variants(result):
-    table = result.arms("val_loss")
+    table = result.by_arm("val_loss", levels=True)
     assert sorted(table) == sorted(VARIANTS)
     np.testing.assert_array_equal(
         table["dropout"], result.by_run("dropout", "val_loss")

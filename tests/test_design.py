@@ -204,6 +204,9 @@ def test_a_diverged_run_counts_as_the_worst_of_its_table_by_arm(nested):
     arms = broken.by_arm("loss")
     assert arms.loc[(1, 3), "plain"] == arms.to_numpy().max()
     assert np.isfinite(arms.to_numpy()).all()
+    told = broken.by_arm("loss", diverged=np.inf)
+    assert told.loc[(1, 3), "plain"] == np.inf
+    assert np.isinf(told.to_numpy()).sum() == 1
 
 
 def test_tuning_chooses_for_each_table_on_seeds_of_its_own():

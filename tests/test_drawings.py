@@ -1,8 +1,14 @@
 """Drawings show what they say."""
 
-import matplotlib.pyplot as plt
+import itertools
 
-from nnperf_utils import drawings
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from nnperf_utils import drawings, plots
 
 
 def filled(ax):
@@ -16,3 +22,117 @@ def test_batch_goes_down_a_column_and_layer_along_a_row():
     assert len({y for _, y in filled(layer)}) == 1
     assert len(filled(layer)) == 6
     plt.close("all")
+
+
+def test_weight_paths_take_each_step_from_the_one_before():
+    rules = {"halved": lambda w: w / 2, "one less": lambda w: w - 1}
+    halved, less = drawings.weight_paths(rules, [4, -2], steps=3)
+    assert [ax.get_title() for ax in (halved, less)] == list(rules)
+    paths = [[list(line.get_ydata()) for line in ax.lines] for ax in (halved, less)]
+    assert paths[0] == [[4, 2, 1, 0.5], [-2, -1, -0.5, -0.25]]
+    assert paths[1] == [[4, 3, 2, 1], [-2, -3, -4, -5]]
+    assert halved.get_ylabel() == "weight"
+    assert halved.get_ylim() == less.get_ylim()
+
+
+def test_thinned_networks_joins_only_the_units_that_are_on():
+    masks = [[[True, False, True, True], [True, True, False, False]]]
+    ax = drawings.thinned_networks(masks, ["one"])
+    assert len(ax.lines) == 3 * 3 + 3 * 2 + 2 * 2
+    off = [one for one in ax.collections if one.get_linestyle()[0][1] is not None]
+    assert sum(len(one.get_offsets()) for one in off) == 3
+    assert [text.get_text() for text in ax.texts] == ["one"]
+    with pytest.raises(ValueError, match=r"of the 2 titles; got the shape \(1, 2, 4\)"):
+        drawings.thinned_networks(masks, ["one", "two"])
+
+
+def test_layer_passes_draws_forward_above_back_above_their_product():
+    ax = drawings.layer_passes()
+    ax.figure.canvas.draw()
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    forward, back = (
+        height for text, height in heights.items() if text.startswith(("for", "back"))
+    )
+    product = next(h for t, h in heights.items() if t.startswith("gradient of the"))
+    assert forward > back > product
+    boxes = [text.get_bbox_patch() for text in ax.texts]
+    drawn = [box.get_window_extent() for box in boxes if box]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert not any(
+        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
+    )
+
+
+def test_layer_sums_draws_many_into_one_both_ways():
+    ax = drawings.layer_sums()
+    ax.figure.canvas.draw()
+    many_one = [collection.get_offsets() for collection in ax.collections]
+    assert [len(points) for points in many_one] == [5, 5]
+    forward, back = (points[:, 0] for points in many_one)
+    assert (forward[1:] < forward[0]).all()  # the inputs stand before their unit
+    assert (back[1:] > back[0]).all()
+    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+
+
+def test_clipped_arrows_end_on_the_square_and_on_the_circle():
+    ax = drawings.clipped_arrows()
+    whole, by_value, by_norm = (
+        np.array(note.xy)
+        for note in ax.texts
+        if isinstance(note, matplotlib.text.Annotation)
+    )
+    assert np.abs(by_value).max() == 1
+    assert np.isclose(np.linalg.norm(by_norm), 1)
+    assert np.isclose(whole[0] / whole[1], by_norm[0] / by_norm[1])
+    assert by_value[0] / by_value[1] < 0.5 * whole[0] / whole[1]
+
+
+def test_training_step_draws_the_way_back_beside_the_way_forward():
+    ax = drawings.training_step()
+    ax.figure.canvas.draw()
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    (x_forward, _), (x_back, _) = (
+        place
+        for text, place in places.items()
+        if text.startswith(("forward:", "back:"))
+    )
+    assert x_forward < x_back
+    # what cancels stands where it happens: the sigmoid's slope beside the sigmoid
+    heights = {text: height for text, (_, height) in places.items()}
+    assert heights[r"sigmoid $\sigma(z)$"] == heights[r"× slope $\;p\,(1-p)$"]
+    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert all(ax.figure.bbox.padded(1).contains(b.x0, b.y0) for b in drawn)
+    assert not any(
+        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
+    )
+
+
+def test_search_loop_keeps_the_test_rows_out_of_the_loop():
+    ax = drawings.search_loop()
+    ax.figure.canvas.draw()
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    loop = [h for text, h in heights.items() if text.startswith(("choose", "train"))]
+    after = [h for text, h in heights.items() if "promise" in text or "test" in text]
+    assert min(loop) > max(after)
+    boxes = [text.get_bbox_patch() for text in ax.texts]
+    drawn = [box.get_window_extent() for box in boxes if box]
+    assert len(drawn) == 6
+    assert not any(a.overlaps(b) for a in drawn for b in drawn if a is not b)
+
+
+def test_row_splits_let_each_row_validate_once():
+    ax = drawings.row_splits(4)
+    ax.figure.canvas.draw()
+    orange = to_rgb(plots.PALETTE[1])
+    validate = [
+        bar for bar in ax.patches if np.allclose(bar.get_facecolor(), (*orange, 1))
+    ]
+    starts = [bar.get_x() for bar in validate]
+    assert starts == [3, 0, 1, 2, 3]
+    assert len({bar.get_y() for bar in validate}) == 5
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == ["one split", "fold 1", "fold 2", "fold 3", "fold 4"]
+    with pytest.raises(ValueError, match="folds is 1; expected two or more"):
+        drawings.row_splits(1)

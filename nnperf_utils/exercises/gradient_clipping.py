@@ -400,7 +400,7 @@ runs = compare(
     batch_size=29,
     progress=False,
 )
-losses = runs.arms()
+losses = runs.by_arm(levels=True, diverged=np.nan)
 plain, clipped = (
     {rate: list(losses[clip][rate]) for rate in rates} for clip in (never, 1.0)
 )

@@ -78,7 +78,8 @@ def descend(x: np.ndarray, y: np.ndarray, *, share: float = 0.01) -> Bowl:
     Raises
     ------
     ValueError
-        If columns depend on each other, so that there is no one lowest point.
+        If columns depend on each other, so that there is no one lowest point, or if it
+        takes more than 100,000 steps.
     """
     curvature = 2 * x.T @ x / len(x)
     sizes = np.linalg.eigvalsh(curvature)
@@ -88,7 +89,9 @@ def descend(x: np.ndarray, y: np.ndarray, *, share: float = 0.01) -> Bowl:
     lowest = np.linalg.solve(curvature, 2 * x.T @ y / len(x))
     path = [np.zeros(x.shape[1])]
     far = np.linalg.norm(lowest)
-    while np.linalg.norm(path[-1] - lowest) > share * far and len(path) <= _MOST_STEPS:
+    while np.linalg.norm(path[-1] - lowest) > share * far:
+        if len(path) > _MOST_STEPS:
+            raise ValueError(f"x takes more than {_MOST_STEPS:,} steps; scale it.")
         path.append(path[-1] - rate * curvature @ (path[-1] - lowest))
     return Bowl(curvature, lowest, np.array(path))
 

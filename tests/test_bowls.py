@@ -36,6 +36,12 @@ def test_columns_that_depend_on_each_other_are_told():
         bowls.descend(X[:, [0, 0]], Y)
 
 
+def test_a_way_too_long_is_told():
+    far_from_round = X * [1, 1e-4]
+    with pytest.raises(ValueError, match="more than 100,000 steps; scale it"):
+        bowls.descend(far_from_round, Y)
+
+
 def test_condition_number_knows_the_bias():
     x = np.array([[1.0], [-1.0]])
     assert bowls.condition_number(x) == pytest.approx(1)

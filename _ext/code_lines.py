@@ -15,6 +15,7 @@ PROMPTS = {
     for verb, short in (("Show", "Code"), ("Hide", "Hide code"))
     for what in ("source", "content")
 }
+PROMPTS |= {"Show code cell output": "Result", "Hide code cell output": "Hide result"}
 LINE = re.compile(rf'<span id="{MARK}-\d+">((?:<span class="w">)?( *))')
 
 

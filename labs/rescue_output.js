@@ -15,7 +15,7 @@ nnperf.lab("rescue_output", (lab) => {
     binary_crossentropy: "binary cross-entropy",
     binary_crossentropy_from_logits: "the same, from_logits=True",
   };
-  lab.choice("output", { label: "Output", options: OUTPUTS, start: "softmax" });
+  lab.choice("output", { label: "Output", options: OUTPUTS });
   lab.choice("loss", { label: "Loss", options: LOSSES });
   lab.choice("label", { label: "True label", options: { 1: "1", 0: "0" }, start: "1" });
   const sums = kit.linspace(-10, 10, 41);

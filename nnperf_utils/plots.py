@@ -311,11 +311,14 @@ def _name_lines(ax: Axes, named: Sequence[tuple[object, Line2D | None]]) -> None
     ]
     labels.sort(key=lambda label: label[0])
     if len(labels) > 1 and labels[-1][0] - labels[0][0] < 0.1:
-        names = [textwrap.fill(name, 14) for name, _ in named]
+        names = [textwrap.fill(name, 14, break_on_hyphens=False) for name, _ in named]
         handles = [line for _, line in named]
         ax.legend(handles, names, loc="center left", bbox_to_anchor=(1, 0.5))
         return
-    labels = [(at, textwrap.fill(name, 16), line) for at, name, line in labels]
+    labels = [
+        (at, textwrap.fill(name, 16, break_on_hyphens=False), line)
+        for at, name, line in labels
+    ]
     size = plt.rcParams["legend.fontsize"]
     height = size * 1.25 / 72 * ax.figure.dpi / ax.bbox.height
     heights = [height * (name.count("\n") + 1) for _, name, _ in labels]

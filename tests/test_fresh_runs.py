@@ -103,13 +103,13 @@ def sentence(*records):
 def test_the_sentence_counts_what_is_on_record():
     assert sentence() == fresh_runs.NONE
     assert "In a fresh run of all chapters" in sentence(record(1))
-    assert sentence(record(1)).endswith("came out the same for 2 of 2.")
-    assert sentence(record(1), record(2)).endswith("for 2 of 2 each time.")
+    assert sentence(record(1)).endswith("came out as published: 2 of 2.")
+    assert sentence(record(1), record(2)).endswith(": 2 of 2 each time.")
     told = sentence(record(1), record(2), record(3, OTHERWISE))
     assert told.startswith("In 3 fresh runs")
-    assert told.endswith("for 2 of 2, 2 of 2 and 1 of 2.")
+    assert told.endswith(": 2 of 2, 2 of 2 and 1 of 2.")
     # a revised claim is left out of its record, a reader's own table altogether
-    assert sentence(record(1, digest="old")).endswith("for 1 of 1.")
+    assert sentence(record(1, digest="old")).endswith(": 1 of 1.")
     assert sentence(record(1, tables={"diabetes": "x"})) == fresh_runs.NONE
     assert not re.search(r"\b1 fresh runs", told)
 
@@ -141,7 +141,7 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
     page = checks.soup(out / "index.html")
     assert page.select_one("p.fresh-runs").get_text() == (
         "In a fresh run of all chapters, with every start, order, mask and split drawn "
-        "anew, the verdict came out the same for 0 of 1."
+        "anew, so many of the verdicts came out as published: 0 of 1."
     )
     (line,) = page.select(".body li p")[:1]
     assert line.get_text() == (

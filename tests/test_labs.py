@@ -378,6 +378,8 @@ def play_twenty(section, page):
 
 
 def play_rescue_output(section, page):
+    section.get_by_role("radio", name="sigmoid").focus()
+    page.keyboard.press("ArrowRight")
     section.get_by_role("button", name="100 steps").press("Enter")
     section.get_by_role("radio", name="softmax").focus()
     page.keyboard.press("ArrowLeft")
@@ -603,6 +605,7 @@ def test_recorded_labs_by_touch(visit):
     expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
 
     section = ready(visit(made("rescue_output"), **PHONE))
+    section.get_by_text("softmax").first.tap()
     section.get_by_role("button", name="100 steps").tap()
     section.get_by_text("sigmoid").first.tap()
     section.get_by_text("binary cross-entropy").tap()

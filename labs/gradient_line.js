@@ -195,12 +195,12 @@ nnperf.lab("gradient_line", (lab) => {
       })),
     );
     const quotient = back / forward;
-    const toFirst = quotient ** (state.depth - 1);
+    const toSecond = quotient ** (state.depth - 2);
     table.hidden = Number.isNaN(quotient);
     table.textContent =
       `Per layer, live: back ${kit.number(back)}, forward ${kit.number(forward)}, ` +
-      `back / forward ${kit.number(quotient)}; to the power of ${state.depth - 1} ` +
-      `that makes ${kit.number(toFirst)}.`;
+      `back / forward ${kit.number(quotient)}; to the power of ${state.depth - 2}, down to ` +
+      `layer 2, that makes ${kit.number(toSecond)}.`;
     const share = shares[1];
     lab.reached(state.depth === 20 && !state.skip && share >= 0.5 && share <= 2);
     const first = measured.find(([layer]) => layer === 2);

@@ -5,21 +5,14 @@ Computed from the notebook alone, so that no number has to be typed or kept.
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
-import execute
+import notebook_cells as cells
 
 WORDS_A_MINUTE = 150  # of technical prose
 MINUTES_A_FIGURE = 0.5
 LINES_A_MINUTE = 12  # of code, with a look at what it puts out
 MINUTES_AN_EXERCISE = 12
-FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
 @dataclass(frozen=True)
@@ -29,29 +22,6 @@ class Times:
     read: float = 0
     code: float = 0
     exercises: float = 0
-
-    def __add__(self, other: Times) -> Times:
-        """Return both together."""
-        return Times(
-            self.read + other.read,
-            self.code + other.code,
-            self.exercises + other.exercises,
-        )
-
-    @property
-    def total(self) -> float:
-        """All three."""
-        return self.read + self.code + self.exercises
-
-
-def in_parts(notebook: dict) -> Iterator[tuple[str, dict]]:
-    """Yield each cell with the heading of the part in which it stands."""
-    part = ""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            for heading in re.findall("^## (.+)$", "".join(cell["source"]), re.M):
-                part = heading.strip()
-        yield part, cell
 
 
 def times_of(notebook: dict) -> Times:
@@ -67,26 +37,21 @@ def times_of(notebook: dict) -> Times:
     Times
     """
     words = figures = lines = exercises = 0
-    for part, cell in in_parts(notebook):
-        source = "".join(cell["source"])
-        inside = part.lower() == "exercises"
+    for part, cell in cells.in_parts(notebook):
+        inside = part == "Exercises"
         if cell["cell_type"] == "markdown":
-            exercises += inside * len(re.findall("^### ", source, re.MULTILINE))
-            words += (not inside) * len(re.findall(r"\w[\w’'-]*", source))
+            levels = [level for level, _ in cells.headings(cell)]
+            exercises += inside * levels.count(3)
+            words += (not inside) * cells.count_words(cells.text_of(cell))
         elif not inside:
             figures += "figure" in cell["metadata"].get("mystnb", {})
-            shown = not FOLDED & set(cell["metadata"].get("tags", ()))
-            lines += shown * sum(bool(line.strip()) for line in source.splitlines())
+            seen = not cells.is_folded(cell)
+            lines += seen * cells.count_lines(cells.text_of(cell))
     return Times(
         words / WORDS_A_MINUTE + figures * MINUTES_A_FIGURE,
         lines / LINES_A_MINUTE,
         exercises * MINUTES_AN_EXERCISE,
     )
-
-
-def course_times() -> Times:
-    """Return the times of all chapters together."""
-    return sum(map(times_of, map(execute.read_json, execute.chapters())), Times())
 
 
 def five_minutes(minutes: float) -> int:

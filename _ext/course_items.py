@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import chapter_times
+import notebook_cells
 import outside_chapters
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from nnperf_utils import labs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -34,16 +37,16 @@ SCRIPTS = Path(__file__).with_name("pages")
 # what of a question the page needs to know
 KEYS = ("options", "between", "log", "unit", "x", "x_label")
 
-_PIECE = re.compile(
+_BEGIN = (
     r'<section class="nnperf-lab" data-kind="(?P<kind>\w+)" '
-    r'data-name="(?P<name>[\w-]+)" data-key="(?P<key>[\w-]+)"[^>]*>'
-    r'.*?<span class="nnp-kind">[^<]*</span>'
+    r'data-name="(?P<name>[\w-]+)" data-key="(?P<key>[\w-]+)"'
+)
+_PIECE = re.compile(
+    _BEGIN + r'[^>]*>.*?<span class="nnp-kind">[^<]*</span>'
     r'(?P<head>.*?)</p>.*?<script type="application/json" class="nnp-data">'
     r"(?P<data>.*?)</script>",
     re.DOTALL,
 )
-_HEADING = re.compile(r"^(#{1,6}) +(.*?)\s*$", re.MULTILINE)
-_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
 # --- what a chapter holds -------------------------------------------------------------
@@ -54,13 +57,17 @@ def number_of(name: str) -> str:
     return name.partition("_")[0]
 
 
+def with_number(name: str, title: str) -> str:
+    """Return a chapter's title after its number."""
+    return f"{number_of(name)} · {title}"
+
+
 def headings(notebook: dict) -> list[tuple[int, str]]:
-    """Return the level and text of each of a notebook's headings."""
+    """Return the level and text of each of a notebook's headings, without markup."""
     return [
-        (len(marks), re.sub(r"[`*]", "", text))
+        (level, re.sub(r"[`*]", "", text))
         for cell in notebook["cells"]
-        if cell["cell_type"] == "markdown"
-        for marks, text in _HEADING.findall(_FENCE.sub("", "".join(cell["source"])))
+        for level, text in notebook_cells.headings(cell)
     ]
 
 
@@ -70,19 +77,13 @@ def title_of(notebook: dict) -> str:
 
 
 def pieces(notebook: dict) -> Iterator[dict[str, Any]]:
-    """Yield each piece of a chapter's outputs with the section that it stands in."""
-    section = ""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            text = _FENCE.sub("", "".join(cell["source"]))
-            found = [one[1] for one in _HEADING.findall(text) if len(one[0]) == 2]
-            section = found[-1] if found else section
-            continue
+    """Yield each piece of a chapter's outputs with the part that it stands in."""
+    for part, cell in notebook_cells.in_parts(notebook):
         for output in cell.get("outputs", []):
             html = "".join(output.get("data", {}).get("text/html", ""))
             for match in _PIECE.finditer(html):
                 data = json.loads(match["data"])
-                yield {**match.groupdict(), "data": data, "section": section}
+                yield {**match.groupdict(), "data": data, "part": part}
 
 
 def items(notebook: dict) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ def items(notebook: dict) -> list[dict[str, Any]]:
             "kind": kind,
             "id": piece["key"] if kind == "lab" else piece["name"],
             "text": piece["head"].strip(),
-            "exercise": piece["section"] == "Exercises",
+            "exercise": piece["part"] == "Exercises",
         }
         if kind == "answer":
             measured[item["id"]] = {key: data[key] for key in ("measured", "words")}
@@ -195,8 +196,9 @@ class YourCourse(SphinxDirective):
         told = ""
         for chapter in course():
             lines = "".join(f"<li>{item['text']}</li>" for item in chapter["items"])
-            told += f"<p><strong>{chapter['number']} · {escape(chapter['title'])}"
-            told += f"</strong></p><ul>{lines}</ul>" if lines else "</strong></p>"
+            title = escape(with_number(chapter["name"], chapter["title"]))
+            told += f"<p><strong>{title}</strong></p>"
+            told += f"<ul>{lines}</ul>" if lines else ""
         return told
 
 
@@ -223,20 +225,20 @@ class SectionRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the link, or an error where there is no such section."""
         name, _, anchor = self.text.partition("#")
-        path = execute.CHAPTERS / f"{name}.ipynb"
-        found = sections(path)
+        found = sections(name)
         if anchor not in found:
             message = self.inliner.reporter.error(f"there is no section {self.text!r}")
             return [], [message]
         chapter = f"chapters/{name}"
         uri = self.env.app.builder.get_relative_uri(self.env.docname, chapter)
-        words = f"{number_of(name)} · {found['']}: {found[anchor]}"
+        words = f"{with_number(name, found[''])}: {found[anchor]}"
         link = nodes.reference("", words, refuri=f"{uri}#{anchor}", internal=True)
         return [link], []
 
 
-def sections(path: Path) -> dict[str, str]:
+def sections(name: str) -> dict[str, str]:
     """Return a chapter's sections by their anchors; its title has the empty one."""
+    path = execute.CHAPTERS / f"{name}.ipynb"
     if not path.is_file():
         return {}
     notebook = execute.read_json(path)
@@ -262,11 +264,8 @@ def end_mark(chapter: dict[str, Any], link: str) -> str:
         "quizzes": ids(chapter)["quizzes"],
         "course": link,
     }
-    return (
-        '<section class="nnperf-lab" data-kind="end" data-name="end" data-key="end" '
-        f'data-scripts="kit.js"><div class="nnp-stage"></div>'
-        f"{json_script(data, 'nnp-data')}</section>"
-    )
+    blank = {"head": "", "fallback": "", "text": ""}
+    return labs.Piece("end", "end", "end", data, ("kit.js",), **blank).section()
 
 
 def with_anchors(body: str) -> str:
@@ -281,12 +280,7 @@ def with_anchors(body: str) -> str:
         seen.add(anchor)
         return match[0].replace("<section ", f'<section id="{anchor}" ', 1)
 
-    return re.sub(
-        r'<section class="nnperf-lab" data-kind="(?P<kind>\w+)" '
-        r'data-name="(?P<name>[\w-]+)" data-key="(?P<key>[\w-]+)"',
-        named,
-        body,
-    )
+    return re.sub(_BEGIN, named, body)
 
 
 def add_marks(app: Sphinx, page: str, _: str, context: dict, *__: Any) -> None:

@@ -32,8 +32,9 @@ def pack(picture: str) -> str:
     if image.getcolors(MOST_COLORS) is None:
         return picture
     packed = io.BytesIO()
+    # light_pictures presses it further once all pages are written
     image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        packed, "PNG", optimize=True
+        packed, "PNG"
     )
     smaller = base64.b64encode(packed.getvalue()).decode()
     return min(picture, smaller, key=len)

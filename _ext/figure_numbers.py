@@ -19,9 +19,9 @@ def within(page: str, count: int) -> tuple[int, ...]:
 def number(app: Sphinx, env: BuildEnvironment) -> list[str]:
     """Replace the numbers that run through the course; return no page to read again."""
     for page, kinds in env.toc_fignumbers.items():
-        in_order = sorted(kinds.get(FIGURE, {}), key=kinds.get(FIGURE, {}).get)
-        for count, anchor in enumerate(in_order, 1):
-            kinds[FIGURE][anchor] = within(page, count)
+        figures = kinds.get(FIGURE, {})
+        for count, anchor in enumerate(sorted(figures, key=figures.get), 1):
+            figures[anchor] = within(page, count)
     return []
 
 

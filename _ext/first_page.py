@@ -34,14 +34,13 @@ class SelfTest(SphinxDirective):
         told, sections = [], ""
         for entry in outside_chapters.questions():
             name = entry["chapter"]
-            path = course_items.execute.CHAPTERS / f"{name}.ipynb"
-            number, title = name[:2], course_items.sections(path)[""]
+            title = course_items.sections(name)[""]
             told.append(
                 {
                     "id": entry["piece"].name,
                     "right": entry["piece"].payload["right"],
                     "page": uri(self.env.docname, f"chapters/{name}"),
-                    "title": f"{number} · {title}",
+                    "title": course_items.with_number(name, title),
                 }
             )
             # its folds would be there for a moment only, and go as one opens them

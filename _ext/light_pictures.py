@@ -13,8 +13,8 @@ def repack(picture: Path) -> bool:
     """Put a PNG into WebP, without a loss, if that is smaller; tell whether it was."""
     packed = picture.with_suffix(".webp")
     with Image.open(picture) as image:
-        image.convert("RGBA" if "transparency" in image.info else "RGB").save(
-            packed, lossless=True, quality=80, method=4
+        image.convert("RGBA" if image.has_transparency_data else "RGB").save(
+            packed, lossless=True, exact=True, quality=80, method=4
         )
     smaller = packed.stat().st_size < picture.stat().st_size
     (picture if smaller else packed).unlink()

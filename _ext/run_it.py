@@ -52,7 +52,7 @@ def write_course(app: Sphinx) -> None:
 
 
 def add_box(app: Sphinx, page: str, _: str, context: dict, doctree: object) -> None:
-    """Put the box under the facts of a chapter."""
+    """Put the box under the title of a chapter's page."""
     file = Path(app.outdir) / NAME
     if doctree is None or not page.startswith("chapters/") or not file.is_file():
         return
@@ -68,15 +68,12 @@ def add_box(app: Sphinx, page: str, _: str, context: dict, doctree: object) -> N
         f"({size:.0f} MB) holds all notebooks, the package, the data and a README with "
         "three commands."
     )
-    begin, facts, rest = context["body"].partition('<ul class="chapter-facts">')
-    inside, end, after = rest.partition("</ul>")
-    if facts:
-        context["body"] = begin + facts + inside + end + "\n" + box(lines) + after
+    context["body"] = context["body"].replace("</h1>", f"</h1>\n{box(lines)}", 1)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("builder-inited", write_course)
-    # after chapter_facts, which takes 500
-    app.connect("html-page-context", add_box, priority=600)
+    # before chapter_facts, which takes 500 and puts its list above the box
+    app.connect("html-page-context", add_box, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def weight(page: str) -> float:
     return next((w for name, w in WEIGHTS.items() if page.startswith(name)), 0.3)
 
 
+@cache
 def read_words() -> dict[str, Any]:
     """Return what readers type, and the words that are alike."""
     return yaml.safe_load((HERE / "words.yml").read_text("utf-8"))

@@ -1,25 +1,20 @@
 """What a linked term means, told in the page: beside the text or over it.
 
 Each link of `glossary_links` is followed by its definition. On a wide screen that
-stands in the margin; elsewhere `term_notes.js` shows it on hover, focus and tap.
+stands in the margin; elsewhere `pages/term_notes.js` shows it on hover, focus and tap.
 Without a script the link leads to the glossary as before.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from html import escape
-from pathlib import Path
 
 from docutils import nodes
 from glossary_links import GLOSSARY
 from sphinx.application import Sphinx
 
-SCRIPT = Path(__file__).with_name("term_notes.js")
-LINK = re.compile(
-    r'<a class="(glossary-term[^"]*)" href="([^"]*#(term-[^"]+))">', re.DOTALL
-)
+LINK = re.compile(r'<a class="(glossary-term[^"]*)" href="([^"]*#(term-[^"]+))">')
 
 
 def definitions(app: Sphinx) -> dict[str, tuple[str, str]]:
@@ -64,19 +59,10 @@ def add_notes(app: Sphinx, page: str, _: str, context: dict, doctree: object) ->
     if not hasattr(app, "course_terms"):
         app.course_terms = definitions(app)  # type: ignore[attr-defined]
     context["body"] = with_notes(context["body"], app.course_terms)
-    app.add_js_file(f"reading/{SCRIPT.name}", loading_method="defer")
-
-
-def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Copy the script."""
-    if exception is None and app.builder.format == "html":
-        target = Path(app.outdir) / "_static" / "reading"
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SCRIPT, target / SCRIPT.name)
+    app.add_js_file("pages/term_notes.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("html-page-context", add_notes)
-    app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,8 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "course"
-# what the notebooks' links lead to
-PAGES = ("appendix/*.md", "intro.md")
+# the notebooks, what their links lead to, the licenses
+FILES = ("chapters/*.ipynb", "appendix/*.md", "intro.md", "LICENSE", "LICENSE-text")
 README = """\
 # {title}
 
@@ -77,19 +77,22 @@ def make_wheel(folder: Path) -> Path:
     return wheel
 
 
+def readme() -> str:
+    """Return the README, with the course's title and its first chapter."""
+    title = re.search("^title: (.*)$", (ROOT / "_config.yml").read_text("utf-8"), re.M)
+    first = min((ROOT / "chapters").glob("*.ipynb"))
+    return README.format(title=title[1] if title else "", first=first.name)
+
+
 def contents() -> dict[str, bytes]:
     """Return the course's files by their names in it."""
-    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
-    title = re.search("^title: (.*)$", (ROOT / "_config.yml").read_text("utf-8"), re.M)
-    readme = README.format(title=title[1] if title else "", first=chapters[0].name)
     with tempfile.TemporaryDirectory() as folder:
         wheel = make_wheel(Path(folder))
         name, package = wheel.name, wheel.read_bytes()
     own = f"./{name} --hash=sha256:{hashlib.sha256(package).hexdigest()}\n"
-    pages = [page for pattern in PAGES for page in sorted(ROOT.glob(pattern))]
-    files = [*chapters, *pages, ROOT / "LICENSE", ROOT / "LICENSE-text"]
+    files = [path for pattern in FILES for path in sorted(ROOT.glob(pattern))]
     return {
-        "README.md": readme.encode(),
+        "README.md": readme().encode(),
         "requirements.txt": (own + locked()).encode(),
         name: package,
         **{path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files},

@@ -18,6 +18,11 @@ from alone import alone
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = Path(__file__).with_name("chapter")
 NAME = re.compile(r"(\d\d)_([a-z][a-z0-9]*(?:_[a-z0-9]+)*)")
+# lists with a part for each chapter, by template: the file, and how its parts begin
+LISTS = {
+    "words.yml": ("_ext/search/words.yml", r"^  chapters/(\w+)"),
+    "self_test.yml": ("appendix/self_test.yml", r"^\n- chapter: (\w+)"),
+}
 
 
 def destinations(name: str) -> dict[str, str]:
@@ -52,6 +57,7 @@ def filled(template: str, name: str) -> str:
     number, _, topic = name.partition("_")
     words = topic.replace("_", " ")
     for stand_in, real in {
+        "NN_the_topic": name,
         "NN": number,
         "the_topic": topic,
         "the-topic": topic.replace("_", "-"),
@@ -69,6 +75,15 @@ def with_entry(toc: str, name: str) -> str:
     near = (before or listed)[-1 if before else 0]
     place = near.end() if before else near.start()
     return f"{toc[:place]}{near[1]}- file: chapters/{name}\n{toc[place:]}"
+
+
+def with_part(text: str, part: str, begin: str, name: str) -> str:
+    """Return a list with a chapter's part in its place, unless it has one."""
+    listed = list(re.finditer(begin, text, re.MULTILINE))
+    if any(match[1] == name for match in listed):
+        return text
+    place = min((m.start() for m in listed if m[1] > name), default=len(text))
+    return text[:place] + part + text[place:]
 
 
 def with_term(glossary: str, entry: str) -> str:
@@ -94,6 +109,10 @@ def lay(root: Path, name: str) -> list[str]:
         for template, path in destinations(name).items()
     }
     texts[toc] = with_entry(toc.read_text("utf-8"), name)
+    for template, (path, begin) in LISTS.items():
+        part = filled((TEMPLATES / template).read_text("utf-8"), name)
+        old = (root / path).read_text("utf-8")
+        texts[root / path] = with_part(old, part, begin, name)
     entry = filled((TEMPLATES / "glossary.md").read_text("utf-8"), name)
     texts[glossary] = with_term(glossary.read_text("utf-8"), entry)
     for path, text in texts.items():

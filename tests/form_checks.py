@@ -7,12 +7,25 @@ comes with the outputs of its run.
 from __future__ import annotations
 
 import json
-import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
+
+from notebook_cells import (
+    FENCED,
+    count_lines,
+    count_words,
+    is_folded,
+    parts_begun,
+    tags_of,
+    text_of,
+)
 
 PARTS = [
     "The question",
@@ -38,12 +51,6 @@ MOST_AT_ONE_PLACE = 0.4  # of the right answers of all quizzes
 FEWEST_PREDICTIONS = 2
 WIDTH = 1280
 
-_FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
-_MARKUP = re.compile(r"\{[a-z:]+\}`[^`]*`|<[^>]+>|\]\([^)]*\)")
-_WORD = re.compile(r"[^\W_][\w'’/-]*")
-_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
-
 
 def all_faults(notebook: dict) -> list[str]:
     """Return what the notebook's form lacks."""
@@ -59,7 +66,7 @@ def all_faults(notebook: dict) -> list[str]:
 
 def part_faults(cells: list[dict]) -> Iterator[str]:
     """Yield what is wrong with the parts and their order."""
-    found = [name for cell in cells for name in headings(cell)]
+    found = [name for cell in cells for name in parts_begun(cell)]
     if found != PARTS:
         yield f"has the parts {', '.join(found)}; expected {', '.join(PARTS)}"
 
@@ -68,15 +75,15 @@ def code_faults(cells: list[dict]) -> Iterator[str]:
     """Yield where there is too much code, seen or folded."""
     seen = run = folded = longest = 0
     for cell in _between(cells, None, "Exercises"):
-        source = _text(cell)
+        source = text_of(cell)
         if cell["cell_type"] == "markdown":
             # code in the text is read as other code is
-            seen += sum(_lines(code) for code in _FENCED.findall(source))
-            run = 0 if _words(source) else run
-        elif _is_folded(cell):
-            folded += _lines(source)
+            seen += sum(count_lines(code) for code in FENCED.findall(source))
+            run = 0 if count_words(source) else run
+        elif is_folded(cell):
+            folded += count_lines(source)
         else:
-            lines = _lines(source)
+            lines = count_lines(source)
             seen, run = seen + lines, run + lines
             longest = max(longest, run)
             if lines > MOST_IN_A_CELL:
@@ -91,7 +98,7 @@ def code_faults(cells: list[dict]) -> Iterator[str]:
 
 def word_faults(cells: list[dict]) -> Iterator[str]:
     """Yield whether there is too much to read."""
-    words = sum(_words(_text(c)) for c in cells if c["cell_type"] == "markdown")
+    words = sum(count_words(text_of(c)) for c in cells if c["cell_type"] == "markdown")
     if words > MOST_WORDS:
         yield f"has {words:,} words of prose, over {MOST_WORDS:,}"
 
@@ -101,7 +108,7 @@ def card_faults(cells: list[dict]) -> Iterator[str]:
     opened = sum(
         len(page.select(".nnperf-claim"))
         for cell in cells
-        if not _tags(cell) & {"hide-output", "remove-output", "hide-cell"}
+        if not tags_of(cell) & {"hide-output", "remove-output", "hide-cell"}
         for page in _pages(cell)
     )
     if opened > MOST_OPEN_CARDS:
@@ -162,17 +169,10 @@ def code_share(page: Page) -> float:
 
 def _between(cells: list[dict], begin: str | None, end: str | None) -> list[dict]:
     """Return the cells from one part on and before another."""
-    heads = [headings(cell) for cell in cells]
+    heads = [parts_begun(cell) for cell in cells]
     at = {name: place for place, names in enumerate(heads) for name in names}
     first = at.get(begin, len(cells)) if begin else 0
     return cells[first : at.get(end, len(cells)) if end else None]
-
-
-def headings(cell: dict) -> list[str]:
-    """Return the names of the parts that begin in a cell."""
-    if cell["cell_type"] != "markdown":
-        return []
-    return _HEADING.findall(_FENCED.sub("", _text(cell)))
 
 
 def _pieces(cells: list[dict]) -> Iterator[tuple[str, str]]:
@@ -188,25 +188,3 @@ def _pages(cell: dict) -> list[BeautifulSoup]:
     shown = [output.get("data", {}) for output in cell.get("outputs", ())]
     pages = ("".join(data["text/html"]) for data in shown if "text/html" in data)
     return [BeautifulSoup(page, "html.parser") for page in pages]
-
-
-def _text(cell: dict) -> str:
-    return "".join(cell["source"])
-
-
-def _tags(cell: dict) -> set[str]:
-    return set(cell["metadata"].get("tags", ()))
-
-
-def _is_folded(cell: dict) -> bool:
-    return bool(_tags(cell) & {"hide-input", "remove-input", "hide-cell"})
-
-
-def _lines(code: str) -> int:
-    return sum(bool(line.strip()) for line in code.splitlines())
-
-
-def _words(text: str) -> int:
-    for other in (_FENCED, _FORMULA, _MARKUP):
-        text = other.sub(" ", text)
-    return len(_WORD.findall(text))

@@ -113,13 +113,12 @@ SYMPTOMS = re.findall(r"\{section\}`([^`]+)`", (ROOT / "intro.md").read_text("ut
 @pytest.mark.parametrize("goal", SYMPTOMS)
 def test_a_symptom_leads_to_a_section(goal):
     name, _, anchor = goal.partition("#")
-    assert anchor in course_items.sections(ROOT / "chapters" / f"{name}.ipynb")
+    assert anchor in course_items.sections(name)
 
 
 def test_the_self_test_asks_of_each_chapter_once_in_their_order():
     questions = outside_chapters.questions()
     asked = [one["chapter"] for one in questions]
-    assert asked == sorted(set(asked))
-    assert {path.stem for path in CHAPTERS}.issuperset(asked)
+    assert asked == [path.stem for path in CHAPTERS]
     places = Counter(one["right"] for one in questions)
     assert max(places.values()) <= 0.4 * len(questions), places

@@ -69,7 +69,7 @@ def test_all_is_locked_as_the_course_is_and_nothing_is_left_over():
 
 
 def test_readme_is_short():
-    readme = course_zip.contents()["README.md"].decode()
+    readme = course_zip.readme()
     lines = [line for line in readme.splitlines() if line.strip()]
     assert len(lines) == 10
     assert len(commands(readme, "Windows")) == len(commands(readme, "Linux")) - 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -365,12 +366,13 @@ def course(site: Path) -> Path:
     for name in ("nnperf_utils", "data", "tests"):
         shutil.rmtree(site / name, ignore_errors=True)
         shutil.copytree(ROOT / name, site / name, ignore=own)
-    for name in ("chapters", "exercises", "evidence", "package"):
+    for name in ("chapters", "exercises", "evidence", "form", "package"):
         shutil.copy(ROOT / "tests" / f"test_{name}.py", site / "tests")
     for name in (
         "pyproject.toml",
         "chapters/ruff.toml",
         "appendix/glossary.md",
+        "appendix/self_test.yml",
         "claims/scales.yml",
     ):
         shutil.copy(ROOT / name, site / name)
@@ -390,7 +392,7 @@ def test_laid_chapter_builds_and_passes(course):
     assert laid.returncode == 0, laid.stderr
     # in its form, whatever the length of the name
     files = [line.removeprefix("laid ") for line in laid.stdout.splitlines()[:-1]]
-    assert len(files) == 6
+    assert len(files) == 8
     code = [file for file in files if file.endswith((".py", ".ipynb"))]
     for step in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *step, *code]
@@ -448,6 +450,22 @@ def test_chapter_is_listed_in_its_order(place):
     listed = TOC.format("".join(map(ENTRY.format, old)))
     expected = TOC.format("".join(map(ENTRY.format, sorted([*old, new]))))
     assert lay_chapter.with_entry(listed, new) == expected
+
+
+@pytest.mark.parametrize("template", lay_chapter.LISTS)
+def test_a_list_gets_a_chapters_part_in_its_place_and_only_once(template):
+    path, begin = lay_chapter.LISTS[template]
+    text = (ROOT / path).read_text("utf-8")
+    part = (lay_chapter.TEMPLATES / template).read_text("utf-8")
+    known = re.findall(begin, text, re.MULTILINE)
+    for name in ("00_new", "04_new", "99_new"):
+        filled = lay_chapter.filled(part, name)
+        longer = lay_chapter.with_part(text, filled, begin, name)
+        found = re.findall(begin, longer, re.MULTILINE)
+        assert found == sorted([*known, name])
+        assert longer.replace(filled, "") == text
+        assert name in str(yaml.safe_load(longer))
+        assert lay_chapter.with_part(longer, filled, begin, name) == longer
 
 
 def test_term_stands_in_its_place_and_only_once():

@@ -99,7 +99,7 @@ def put(part: str, *cells: dict):
     """Return what puts cells at the end of a part."""
 
     def change(chapter: list[dict]) -> list[dict]:
-        heads = [checks.headings(cell) for cell in chapter]
+        heads = [checks.parts_begun(cell) for cell in chapter]
         place = heads.index([part]) + 1
         while place < len(chapter) and not heads[place]:
             place += 1
@@ -114,7 +114,7 @@ def without(kind: str, part: str | None = None, name: str = ""):
     def change(chapter: list[dict]) -> list[dict]:
         inside = part is None
         for cell in chapter:
-            if heads := checks.headings(cell):
+            if heads := checks.parts_begun(cell):
                 inside = part is None or heads == [part]
             if inside and piece(kind, name or "one")[:60] in str(cell.get("outputs")):
                 cell["outputs"] = []

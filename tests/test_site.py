@@ -59,8 +59,7 @@ def test_page(page, theme, visit, record_property):
     if theme == "light":
         record_property("page weight", (page, size))
         limit = CHAPTER if page.startswith("chapters/") else FIRST_PAGE
-        is_chapter = limit == CHAPTER
-        if size > limit and (page == "intro.html" or is_chapter):
+        if size > limit and (page == "intro.html" or limit == CHAPTER):
             faults.append(f"weighs {size} bytes compressed, more than {limit}")
         faults += checks.width_faults(seen.page)
         faults += checks.picture_faults(seen.page)

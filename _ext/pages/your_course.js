@@ -22,11 +22,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const fill = (part, ...children) => place(part).replaceChildren(...children);
   const p = (...children) => h("p", {}, ...children);
   const time = (text) => (typeof text === "string" ? Date.parse(text) : NaN);
-  const median = (values) => {
-    const sorted = [...values].sort((a, b) => a - b);
-    const middle = sorted.length / 2;
-    return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
-  };
+  const median = (values) => kit.quantile(values, 0.5);
   const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
   const anchor = ({ kind, id, chapter }) => `${chapter.page}#${kind}-${id}`;
   const title = ({ number: place_, title }) => `${place_} · ${title}`;
@@ -140,7 +136,7 @@ document.addEventListener("DOMContentLoaded", () => {
       .filter(({ found }) => found)
       .map(({ item, found }) => ({ item, ...found, ...judged(item, found) }));
 
-  /** Return what is to be done again, {text, href, why, at}, the most urgent first. */
+  /** Return what is to be done again, the most urgent first. */
   function toRepeat(all) {
     const due = [];
     for (const item of ITEMS) {
@@ -149,7 +145,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const { right } = judged(item, found);
       const at = time(found.at) + (right ? AGAIN.right : AGAIN.miss);
       const why = right ? "right a month ago: is it still?" : "answered wrong";
-      due.push({ item, why, at });
+      due.push({ item, right, why, at });
     }
     for (const chapter of CHAPTERS) {
       const worth = guesses(all).filter(({ item }) => item.chapter === chapter);
@@ -185,7 +181,7 @@ document.addEventListener("DOMContentLoaded", () => {
     else if (list.length) parts.push(p("Nothing is due today."));
     else parts.push(p("Nothing yet: this fills as you answer quizzes and guess."));
     // what was right and is far off says nothing today
-    const later = list.filter(({ at, why }) => at > now && !why.startsWith("right"));
+    const later = list.filter(({ at, right }) => at > now && !right);
     if (later.length)
       parts.push(
         h(

@@ -270,7 +270,7 @@ def clipped_arrows(*, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(-1.2, 4.6), ylim=(-1.15, 1.7), aspect="equal")
     ax.set(xticks=[-1, 0, 1], xticklabels=["−c", "0", "c"])
     ax.set(yticks=[-1, 0, 1], yticklabels=["−c", "0", "c"])
-    ax.set(xlabel="slope of one weight", ylabel="of another")
+    ax.set(xlabel="slope of one weight", ylabel="slope of another")
     return ax
 
 

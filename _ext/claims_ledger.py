@@ -23,6 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nnperf_utils import claims
+from nnperf_utils.cards import source_words
 from nnperf_utils.catalog import Claim
 from nnperf_utils.replications import Replication, Tally, load_replications, tally
 
@@ -67,7 +68,7 @@ FACETS = {
     "chapter": "Chapter",
     "source": "Source",
     "order": "Criterion",
-    "replicated": "Replicated",
+    "fresh": "Fresh runs",
 }
 
 
@@ -92,7 +93,7 @@ class Row:
             ("chapter", claim.chapter.replace("_", "-")),
             *(("source", source) for source in claim.source),
             ("order", claim.order or "none"),
-            ("replicated", "yes" if self.fresh.runs else "no"),
+            ("fresh", "yes" if self.fresh.runs else "no"),
         ]
 
 
@@ -331,7 +332,9 @@ def _facet_words(facet: str, value: str) -> str:
         return value.replace("_", " ").replace("-", " ")
     if facet == "order":
         return TOGETHER.get(value, value)
-    return {"yes": "yes", "no": "not yet"}.get(value, value)
+    if facet == "source":
+        return source_words(value)
+    return {"yes": "on record", "no": "none yet"}[value]
 
 
 def draw_effects(

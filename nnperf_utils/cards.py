@@ -7,6 +7,7 @@ and to the width that there is, so that it suits a phone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,6 +31,7 @@ __all__ = [
     "format_interval",
     "format_number",
     "history_words",
+    "source_words",
     "strip",
 ]
 
@@ -128,7 +130,8 @@ def card(judgment: Judgment, tally: Tally) -> str:
         "What was measured, the criterion and its history</summary>"
         f"{_folded(judgment, tally)}</details>"
         f"<small>{escape(claim.id)} · {escape(judgment.design)} · "
-        f"{escape(_source_words(claim.source))} · {escape(tally.words())}</small></div>"
+        f"{escape(_sources_words(claim.source))} · "
+        f"{escape(tally.words())}</small></div>"
     )
 
 
@@ -167,9 +170,11 @@ def _told(judgment: Judgment, tally: Tally) -> Iterator[tuple[str, str]]:
     yield "Data.", escape(_data_words(claim.data))
     yield "Intervals.", escape(_intervals_words(judgment))
     yield "Fresh runs.", escape(_tally_words(tally))
-    named = [f"{one} is {SOURCES[one]}" for one in claim.source if one in SOURCES]
-    if named:
-        yield "Source.", escape(_sentence("; ".join(named)))
+    named = [
+        f"{source_words(one)} is {SOURCES.get(one, 'among the references')}"
+        for one in claim.source
+    ]
+    yield "Source.", escape(_sentence("; ".join(named)))
 
 
 def _measured(judgment: Judgment, effect: Effect) -> str:
@@ -204,7 +209,8 @@ def _revisions(judgment: Judgment) -> Iterator[str]:
     earlier = judgment.earlier()
     for number, one in enumerate(judgment.claim.revisions):
         known = "result known" if one.result_known else "result not known"
-        words = f"{day_words(one.date)}, {known}: {one.what} {one.why}"
+        told = f"{_sentence(one.what)} {_sentence(one.why)}"
+        words = f"{day_words(one.date)}, {known}: {told}"
         if one.verdict_before:
             words += f" Verdict before: {_marked(one.verdict_before)}."
         if number in earlier:
@@ -258,9 +264,16 @@ def _tally_words(tally: Tally) -> str:
     return words + (" It is on the edge." if tally.on_edge else "")
 
 
-def _source_words(source: tuple[str, ...]) -> str:
+def source_words(source: str) -> str:
+    """Return a source's letter; of a key such as he2016identity author and year."""
+    key = re.match(r"([a-z]+)(\d{4})", source)
+    return f"{key[1].capitalize()} {key[2]}" if key else source
+
+
+def _sources_words(sources: tuple[str, ...]) -> str:
     """Return where a claim comes from."""
-    return f"{'source' if len(source) == 1 else 'sources'} {', '.join(source)}"
+    word = "source" if len(sources) == 1 else "sources"
+    return f"{word} {', '.join(map(source_words, sources))}"
 
 
 def _sentence(text: str) -> str:

@@ -77,7 +77,7 @@ class Tally:
     def words(self) -> str:
         """Return the tally in words."""
         if not self.runs:
-            return "not yet replicated"
+            return "no fresh run yet"
         runs = "fresh run" if self.runs == 1 else "fresh runs"
         return f"came out the same in {self.same} of {self.runs} {runs}"
 

@@ -59,7 +59,7 @@ def test_a_record_reaches_every_card_as_if_the_chapter_had_run_after_it():
     filled = fresh_runs.fill(page(claim), dict(CLAIMS), records)
     tally = fresh_runs.tally(claim, records)
     assert filled.count("came out the same in 2 of 2 fresh runs") == 2
-    assert "not yet replicated" not in filled
+    assert "no fresh run yet" not in filled
     executed = page(claim).replace(
         cards.card(judgment(claim), NEVER), cards.card(judgment(claim), tally)
     )

@@ -23,7 +23,7 @@ import verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 GONE = "tune-on-test"  # has no evidence
-FRESH = "adam-default"  # has been replicated
+FRESH = "adam-default"  # has fresh runs
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,8 @@ def test_orders_are_told_in_a_sentence(site):
         ("chapter", "06-normalization", lambda c: c.chapter == "06_normalization"),
         ("source", "C", lambda c: "C" in c.source),
         ("order", "together", lambda c: c.order == "together"),
-        ("replicated", "yes", lambda c: c.id == FRESH),
-        ("replicated", "no", lambda c: c.id != FRESH),
+        ("fresh", "yes", lambda c: c.id == FRESH),
+        ("fresh", "no", lambda c: c.id != FRESH),
     ],
 )
 def test_rows_can_be_chosen_without_script(browser, site, facet, value, belongs):

@@ -70,7 +70,7 @@ def test_runs_are_counted_that_judge_the_claim_of_today(folder):
 def test_fewer_than_19_of_20_is_on_the_edge(same, edge):
     assert Tally(same, 20, 0, 80).on_edge is edge
     assert not Tally(0, 0, 0, 0).on_edge
-    assert Tally(0, 0, 0, 0).words() == "not yet replicated"
+    assert Tally(0, 0, 0, 0).words() == "no fresh run yet"
 
 
 @pytest.mark.parametrize(

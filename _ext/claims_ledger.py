@@ -425,7 +425,7 @@ def _borders(claim: claims.Claim, effect: claims.Effect) -> set[float]:
     return {
         border
         for condition in (claim.holds, claim.fails)
-        for border in condition.borders().get(effect.name, ())
+        for border, _ in condition.borders().get(effect.name, ())
     }
 
 

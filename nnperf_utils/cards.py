@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 _SHARE = Scale("share", "share of the runs", "linear")
+_SIDES = {
+    True: "▶ points to where the claim holds",
+    False: "▷ to where it fails",
+}
 _MARGIN = 4  # percent of an axis left free at both ends
 _WIDE = 50  # effects of one sign that differ by more than this share a log axis
 
@@ -129,8 +133,8 @@ def card(judgment: Judgment, tally: Tally) -> str:
         '<details style="margin-top:.4em"><summary style="cursor:pointer">'
         "What was measured, the criterion and its history</summary>"
         f"{_folded(judgment, tally)}</details>"
-        f"<small>{escape(claim.id)} · {escape(judgment.design)} · "
-        f"{escape(_sources_words(claim.source))} · "
+        f"<small>{escape(_measured_on(judgment))}<br>"
+        f"claim {escape(claim.id)}, from {escape(_sources_words(claim.source))} · "
         f"{escape(tally.words())}</small></div>"
     )
 
@@ -239,6 +243,12 @@ def _data_words(data: str | None) -> str:
     return words
 
 
+def _measured_on(judgment: Judgment) -> str:
+    """Say in a line on which data and how many runs a verdict rests."""
+    given = (judgment.claim.data, judgment.design)
+    return _sentence(" · ".join(filter(None, given)))
+
+
 def _intervals_words(judgment: Judgment) -> str:
     """Say what the intervals cover."""
     told = []
@@ -327,11 +337,30 @@ def strip(judgment: Judgment) -> str:
         _group(judgment, scale, effects)
         for scale, effects in _by_scale(judgment.claim).items()
     ]
-    dots = "Points with their intervals" if judgment.seeds else "Exact numbers"
     return (
         f'<div style="margin:.5em 0">{"".join(groups)}</div>'
-        f"<small>{dots}; dotted: the borders that the criterion sets.</small>"
+        f"<small>{escape(_legend(judgment))}</small>"
     )
+
+
+def _legend(judgment: Judgment) -> str:
+    """Say what the marks of the strip are."""
+    levels = {
+        f"{100 * judgment.estimates[name].individual_level:.3g}%"
+        for name, effect in judgment.claim.effects.items()
+        if effect.statistic != "exact" and effect.role == "criterion"
+    }
+    words = "Exact numbers."
+    if levels:
+        words = f"Estimates with {levels.pop() if len(levels) == 1 else 'their'} "
+        words += "intervals."
+    sides = {
+        speaks_for: words
+        for effect in judgment.claim.effects.values()
+        for _, _, speaks_for in _borders(judgment.claim, effect)
+    }
+    told = [_SIDES[speaks_for] for speaks_for in (True, False) if speaks_for in sides]
+    return f"{words} Dotted: the criterion's borders; {', '.join(told)}."
 
 
 def _by_scale(claim: Claim) -> dict[Any, list[Effect]]:
@@ -359,13 +388,17 @@ def _group(judgment: Judgment, scale: Scale | str, effects: Sequence[Effect]) ->
     return f'<div style="margin-top:.5em">{rows}{_axis_row(axis, label)}</div>'
 
 
-def _borders(claim: Claim, effect: Effect) -> list[float]:
-    """Return the numbers with which a claim's criterion compares an effect."""
+def _borders(claim: Claim, effect: Effect) -> list[tuple[float, int, bool]]:
+    """Return the numbers with which a claim's criterion compares an effect.
+
+    Each with the side that is asked for, 1 above and -1 below, and whether the claim
+    then holds or fails.
+    """
     return sorted(
         {
-            border
+            (border, side, condition is claim.holds)
             for condition in (claim.holds, claim.fails)
-            for border in condition.borders().get(effect.name, ())
+            for border, side in condition.borders().get(effect.name, ())
         }
     )
 
@@ -374,12 +407,12 @@ def _axis(
     judgment: Judgment,
     scale: Scale | str,
     effects: Sequence[Effect],
-    borders: Mapping[str, list[float]],
+    borders: Mapping[str, list[tuple[float, int, bool]]],
 ) -> _Axis:
     """Return an axis that holds all intervals and all borders."""
     estimates = [judgment.estimates[effect.name] for effect in effects]
     found = [end for one in estimates for end in (one.low, one.value, one.high)]
-    numbers = np.array([*found, *(b for own in borders.values() for b in own)])
+    numbers = np.array([*found, *(b[0] for own in borders.values() for b in own)])
     numbers = numbers[np.isfinite(numbers)]
     positive = numbers[numbers > 0]
     if isinstance(scale, Scale):
@@ -401,31 +434,55 @@ def _axis(
     return _Axis(low, high, False) if low < high else _Axis(-1, 1, False)
 
 
-def _row(axis: _Axis, effect: Effect, estimate: Any, borders: list[float]) -> str:
+def _row(
+    axis: _Axis, effect: Effect, estimate: Any, borders: list[tuple[float, int, bool]]
+) -> str:
     """Draw one effect: its name, its interval, the borders."""
-    value = _value_words(estimate)
     told = escape(f"{effect.label}: {format_interval(estimate)}", quote=True)
-    marks = "".join(
-        _line(axis.place(border), 1, 23, 'stroke-width="2" stroke-dasharray="2 3"')
-        for border in borders
-    )
     neutral = 1 if axis.log else 0
+    marks = ""
     if axis.low <= neutral <= axis.high:
         marks += _line(axis.place(neutral), 0, 24, 'opacity=".45"')
-    if np.isfinite([estimate.low, estimate.high]).all():
-        low, high = axis.place(estimate.low), axis.place(estimate.high)
-        marks += (
-            f'<line x1="{low:.2f}%" x2="{high:.2f}%" y1="12" y2="12" '
-            'stroke="currentColor" stroke-width="3"/>'
-        )
+    for border in {border for border, _, _ in borders}:
+        dotted = 'stroke-width="2" stroke-dasharray="2 3"'
+        marks += _line(axis.place(border), 1, 23, dotted)
+    for border, side, speaks_for in borders:
+        marks += _arrowhead(axis.place(border), side, filled=speaks_for)
+    label = escape(effect.label).replace("-", "\N{NON-BREAKING HYPHEN}")
     return (
         '<div style="display:flex;flex-wrap:wrap;column-gap:1em;align-items:center">'
-        '<div style="flex:1 1 15em;min-width:0;line-height:1.2"><span '
-        f'style="font-size:.9em">{escape(effect.label)} <b>{value}</b></span></div>'
+        '<div style="flex:1 1 15em;min-width:0;line-height:1.2;font-size:.9em;'
+        'display:flex;column-gap:1em;justify-content:space-between">'
+        f'<span>{label}</span><b style="white-space:nowrap">'
+        f"{_value_words(estimate)}</b></div>"
         '<svg role="img" xmlns="http://www.w3.org/2000/svg" width="100%" height="24" '
         f'aria-label="{told}" style="flex:1.2 1 15em;min-width:0;display:block">'
-        f'{marks}<circle cx="{axis.place(estimate.value):.2f}%" cy="12" r="4.5" '
-        'fill="currentColor"/></svg></div>'
+        f"{marks}{_estimate_marks(axis, estimate)}</svg></div>"
+    )
+
+
+def _estimate_marks(axis: _Axis, estimate: Any) -> str:
+    """Draw an interval and its estimate; a number without an interval as a dot."""
+    at = axis.place(estimate.value)
+    exact = estimate.low == estimate.high
+    if exact or not np.isfinite([estimate.low, estimate.high]).all():
+        return f'<circle cx="{at:.2f}%" cy="14" r="4.5" fill="currentColor"/>'
+    low, high = axis.place(estimate.low), axis.place(estimate.high)
+    return (
+        f'<line x1="{low:.2f}%" x2="{high:.2f}%" y1="14" y2="14" '
+        'stroke="currentColor" stroke-width="6" opacity=".5"/>'
+        + _line(at, 8, 20, 'stroke-width="3"')
+    )
+
+
+def _arrowhead(x: float, side: int, *, filled: bool) -> str:
+    """Draw beside a border to which side it asks the effect to be."""
+    fill = "currentColor" if filled else "none"
+    # a drawing of its own takes a place in percent, a path does not
+    return (
+        f'<svg x="{x:.2f}%" y="0" width="1" height="8" overflow="visible">'
+        f'<path d="M{3 * side} 1l{6 * side} 3l{-6 * side} 3z" fill="{fill}" '
+        'stroke="currentColor"/></svg>'
     )
 
 
@@ -438,14 +495,13 @@ def _axis_row(axis: _Axis, label: str) -> str:
         f'font-size="11" fill="currentColor">{_tick_words(tick)}</text>'
         for tick in ticks
     )
-    ends = f'x1="{_MARGIN}%" x2="{100 - _MARGIN}%"'
     return (
         '<div aria-hidden="true" style="display:flex;flex-wrap:wrap;column-gap:1em">'
         '<div style="flex:1 1 15em;min-width:0"></div>'
         '<div style="flex:1.2 1 15em;min-width:0">'
         '<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="21" '
         'style="display:block;overflow:visible">'
-        f'<line {ends} y1="1" y2="1" stroke="currentColor"/>{marks}</svg>'
+        f'<line x1="0" x2="100%" y1="1" y2="1" stroke="currentColor"/>{marks}</svg>'
         f'<div style="font-size:.8em;text-align:center">{escape(label)}</div>'
         "</div></div>"
     )

@@ -145,8 +145,8 @@ class Judgment:
             notes.append(f"The verdict of the text rests on {self.claim.seeds} seeds.")
         if self.flips is not None and self.flips > EDGE:
             notes.append(
-                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples get "
-                "another verdict."
+                f"On the edge: {self.flips:.0%} of {_RESAMPLES:,} resamples of these "
+                "runs lead to another verdict."
             )
         return notes
 

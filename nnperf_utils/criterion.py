@@ -7,7 +7,7 @@ executed.
 
 import ast
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,16 +102,18 @@ class Condition:
                 return word, [_condition_words(part, names or {}) for part in values]
         return "and", [self.words(names)]
 
-    def borders(self) -> dict[str, set[float]]:
-        """Return the numbers that each effect is compared with, by effect."""
-        found: dict[str, set[float]] = {}
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Compare):
-                for left, _, right in _pairs(node):
-                    for one, other in ((left, right), (right, left)):
-                        if _is_effect(one) and not _names(other):
-                            border = float(_number(other, {}))
-                            found.setdefault(_names(one).pop(), set()).add(border)
+    def borders(self) -> dict[str, set[tuple[float, int]]]:
+        """Return the numbers that each effect is compared with, by effect.
+
+        Returns
+        -------
+        dict of str to set of (float, int)
+            Each number with the side on which the condition asks the effect to be: 1
+            above it, -1 below it.
+        """
+        found: dict[str, set[tuple[float, int]]] = {}
+        for name, border, side in _borders(self._tree, 1):
+            found.setdefault(name, set()).add((border, side))
         return found
 
 
@@ -232,6 +234,25 @@ def _met(node: ast.expr, estimates: Mapping[str, Any]) -> np.ndarray:
             ]
         )
     )
+
+
+def _borders(node: ast.expr, wanted: int) -> Iterator[tuple[str, float, int]]:
+    """Yield effect, border and side of each comparison with a number.
+
+    `wanted` is 1, or -1 below a ``not``, which turns all sides over.
+    """
+    match node:
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _borders(part, wanted)
+        case ast.UnaryOp(operand=part):
+            yield from _borders(part, -wanted)
+        case ast.Compare():
+            for left, sign, right in _pairs(node):
+                side = wanted if sign in (ast.Gt, ast.GtE) else -wanted
+                for one, other, where in ((left, right, side), (right, left, -side)):
+                    if _is_effect(one) and not _names(other):
+                        yield _names(one).pop(), float(_number(other, {})), where
 
 
 def _number(node: ast.expr, estimates: Mapping[str, Any]) -> np.ndarray:

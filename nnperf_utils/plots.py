@@ -46,6 +46,7 @@ __all__ = [
     "example_signals",
     "final_scores",
     "gradient_norm_by_layer",
+    "guide_line",
     "learning_curves",
     "lines",
     "lines_by",
@@ -745,6 +746,55 @@ def lines(
         ax.yaxis.set_minor_formatter("")
     ax.set_xlabel(table.index.name or "")
     _name_lines(ax, named)
+    return ax
+
+
+def guide_line(
+    ax: Axes,
+    name: str,
+    *,
+    x: float | None = None,
+    y: float | None = None,
+    at: float | None = None,
+) -> Axes:
+    """Draw a dashed line to compare with, and its name beside it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    name : str
+        What the line stands for.
+    x, y : float
+        Where it stands: an upright line at `x` or a level one at `y`, one of the two.
+    at : float, optional
+        Where along the line its name stands. By default it stands between the first
+        two rows at an upright line, and at the right end of a level one.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If both or neither of `x` and `y` are given.
+    """
+    if (x is None) == (y is None):
+        raise ValueError(f"give x or y, one of the two; got x={x!r} and y={y!r}.")
+    line = {"color": _MUTED, "linestyle": "--", "linewidth": 1.5, "zorder": 1}
+    text = {"color": _MUTED, "fontsize": "small", "textcoords": "offset points"}
+    if x is not None:
+        ax.axvline(x, **line)
+        at = 0.5 if at is None else at
+        ax.annotate(name, (x, at), xytext=(4, 0), va="center", **text)
+    elif at is not None:
+        ax.axhline(y, **line)
+        ax.annotate(name, (at, y), xytext=(0, 2), **text)
+    else:
+        ax.axhline(y, **line)
+        right = {"xycoords": ax.get_yaxis_transform(), "ha": "right"}
+        ax.annotate(name, (1, y), xytext=(-2, 2), **right, **text)
     return ax
 
 

@@ -28,7 +28,7 @@ def judgment(claim, **changes):
         borders = [
             border
             for condition in (claim.holds, claim.fails)
-            for border in condition.borders().get(effect.name, ())
+            for border, _ in condition.borders().get(effect.name, ())
         ]
         value = (max(borders) if borders else 0.3) * (1 + number / 7) or 0.1
         near = 0 if effect.statistic == "exact" else abs(value) / 3
@@ -126,6 +126,15 @@ def test_borders_stand_where_the_criterion_has_them():
     claim = CLAIMS["single-split-large-data"]
     html = cards.strip(judgment(claim))
     assert html.count("stroke-dasharray") == 2 + 2  # −0.65, −0.35; 0.05 twice
+
+
+def test_arrowheads_lead_to_where_the_claim_holds_and_fails():
+    claim = CLAIMS["tune-on-test"]
+    html = cards.strip(judgment(claim))
+    found = re.findall(r'<path d="M(-?)3 .*? fill="(\w+)"', html)
+    # holds below 0.01, fails above 0; twice
+    assert found == [("", "none"), ("-", "currentColor")] * 2
+    assert "▶ points to where the claim holds, ▷ to where it fails" in html
 
 
 def test_places_on_an_axis():

@@ -234,7 +234,12 @@ def test_parts_are_told_apart_and_effects_by_other_names():
 
 def test_borders_are_the_numbers_that_an_effect_is_compared_with():
     condition = parse("0.1 < x.low < 2 * 5 or y > x or y < -1", EFFECTS)
-    assert condition.borders() == {"x": {0.1, 10.0}, "y": {-1.0}}
+    assert condition.borders() == {"x": {(0.1, 1), (10.0, -1)}, "y": {(-1.0, -1)}}
+
+
+@pytest.mark.parametrize("text", ["x <= 2", "2 >= x", "not x > 2", "not 2 < x"])
+def test_the_side_of_a_border_is_that_on_which_the_condition_is_met(text):
+    assert parse(text, EFFECTS).borders() == {"x": {(2.0, -1)}}
 
 
 # --- claims/ -------------------------------------------------------------------------

@@ -516,6 +516,25 @@ def test_example_signals_says_what_does_not_fit():
         plots.example_signals(np.zeros((2, 4)), [0, 0], ["a", "b"])
 
 
+def test_guide_lines_stand_where_they_say_and_bear_their_name():
+    _, ax = plt.subplots()
+    ax.plot([0, 10], [0, 10])
+    plots.guide_line(ax, "upright", x=4)
+    plots.guide_line(ax, "level", y=7)
+    plots.guide_line(ax, "aside", y=2, at=3)
+    upright, level, aside = ax.lines[1:]
+    assert set(upright.get_xdata()) == {4}
+    assert (set(level.get_ydata()), set(aside.get_ydata())) == ({7}, {2})
+    names = {text.get_text(): text.xy for text in ax.texts}
+    assert names == {"upright": (4, 0.5), "level": (1, 7), "aside": (3, 2)}
+
+
+@pytest.mark.parametrize("given", [{}, {"x": 1, "y": 2}])
+def test_a_guide_line_is_upright_or_level(given):
+    with pytest.raises(ValueError, match="give x or y, one of the two"):
+        plots.guide_line(plt.subplots()[1], "name", **given)
+
+
 def test_lines_by_stand_evenly_and_are_dashed_where_asked():
     rows = [
         (dose, part, seed, 10 * dose + seed + 5 * (part == "test"))

@@ -1,7 +1,7 @@
 """What a lab shows where no script runs: a picture, and what it says in words.
 
-Each function of `PICTURES` draws from what its script begins with, or from the data
-that the lab is given. A lab that is not here needs a picture from its chapter.
+It is drawn from what the script begins with, or from the data that the lab is given. A
+lab that is not in `PICTURES` needs a picture from its chapter.
 """
 
 from __future__ import annotations
@@ -17,13 +17,35 @@ from scipy import stats
 
 from nnperf_utils import bowls, plots
 
-__all__ = ["PICTURES"]
+__all__ = ["picture"]
 
 # as in labs/bowl.js: insulin of twelve women in µU/ml, and their scores
 _INSULIN = np.array([42, 54, 60, 71, 78, 85, 94, 110, 126, 148, 176, 102.0])
 _SCORES = np.array([0.9, 1.4, 1.1, 1.6, 1.5, 2.1, 1.8, 2.4, 2.2, 2.9, 3.1, 1.9])
 _BLUE, _ORANGE = plots.PALETTE[:2]
 _DASHED = {"color": "0.3", "linestyle": "--", "linewidth": 1}
+
+
+def picture(name: str, data: Any = None) -> tuple[Axes, str] | None:
+    """Draw what stands for a lab where no script runs.
+
+    Parameters
+    ----------
+    name : str
+        Of the lab's script.
+    data : DataFrame or mapping, optional
+        What the lab is given.
+
+    Returns
+    -------
+    tuple of (matplotlib.axes.Axes, str) or None
+        The drawing and its alternative text, or None for a lab that has none here.
+
+    Examples
+    --------
+    >>> ax, alt = picture("cliff")
+    """
+    return PICTURES[name](data) if name in PICTURES else None
 
 
 def _axes(x: str, y: str) -> Axes:
@@ -154,7 +176,6 @@ def _stop_training(data: pd.DataFrame) -> tuple[Axes, str]:
     )
 
 
-#: The picture and its words of each lab that has one, from the lab's data.
 PICTURES: Mapping[str, Callable[[Any], tuple[Axes, str]]] = {
     "bowl": _bowl,
     "cliff": _cliff,

@@ -28,7 +28,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnperf_utils.claims import format_number
-from nnperf_utils.lab_pictures import PICTURES
+from nnperf_utils.lab_pictures import picture
 
 __all__ = ["MOST_BYTES", "Piece", "answer", "lab", "predict", "quiz"]
 
@@ -159,8 +159,8 @@ def lab(
                 f"data of lab {name!r} take {size:,} bytes as JSON, more than "
                 f"{MOST_BYTES:,}; keep fewer rows or columns."
             )
-    if fallback is None and name in PICTURES:
-        fallback, alt = PICTURES[name](data)
+    if fallback is None:
+        fallback, alt = picture(name, data) or (None, None)
     scripts = [_LIBRARIES[one] for one in header.get("uses", "").split()]
     return Piece(
         kind="lab",

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 import shared_labs
 
 from nnperf_utils import labs
-from nnperf_utils.lab_pictures import PICTURES
+from nnperf_utils.lab_pictures import PICTURES, picture
 
 ROOT = Path(__file__).resolve().parents[1]
 LABS = ROOT / "labs"
@@ -1297,7 +1297,7 @@ def test_a_picture_stands_for_a_lab_where_no_script_runs(name, visit):
     ],
 )
 def test_a_picture_tells_what_the_lab_begins_with(name, fragment, told, said, visit):
-    alt = PICTURES[name](DATA[name]() if name in DATA else None)[1]
+    alt = picture(name, DATA[name]() if name in DATA else None)[1]
     plt.close("all")
     shown = caption(ready(visit(made(name), fragment=f"#{name}.{fragment}")))
     shown = shown.partition("After")[2] or shown
@@ -1306,7 +1306,7 @@ def test_a_picture_tells_what_the_lab_begins_with(name, fragment, told, said, vi
 
 def test_picture_of_the_curves_tells_their_ends():
     curve = curves().query("variant == 'none'").set_index("epoch")
-    ax, alt = PICTURES["stop_training"](curves())
+    ax, alt = picture("stop_training", curves())
     plt.close(ax.figure)
     lowest = curve["validation_loss"].idxmin()
     assert f"lowest after epoch {lowest}, " in alt

@@ -851,7 +851,7 @@ def differences(
     heights = np.sort(np.asarray(values, dtype=float))
     if not len(heights) or not np.isfinite(heights).all():
         raise ValueError("values must be one finite number or more.")
-    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    ax = ax or plt.subplots(figsize=(5.6, 2.9))[1]
     by_sign = {1: PALETTE[0], -1: PALETTE[1], 0: _MUTED}
     colors = [by_sign[int(np.sign(height))] for height in heights]
     places = range(len(heights))
@@ -1302,7 +1302,7 @@ def dumbbells(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -
             f"{table.shape}."
         )
     values = table.map(lambda one: float(getattr(one, "value", one)))
-    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.32 * len(table)))[1]
+    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.29 * len(table)))[1]
     rows = np.arange(len(table))
     ax.hlines(rows, values.min(axis=1), values.max(axis=1), color="0.75", linewidth=2)
     for place, name in enumerate(table):

@@ -96,7 +96,7 @@ nnperf.lab("tune_yourself", (lab) => {
       { domain: [0.5, most + 0.5], label: "trial", ticks: kit.linspace(2, 14, 7) },
       {
         domain: [Math.min(...scores) - beyond, Math.max(...scores) + beyond],
-        label: "validation accuracy",
+        label: `validation accuracy, worst to best of ${names.length} settings`,
         format: percent,
       },
     );
@@ -141,8 +141,7 @@ nnperf.lab("tune_yourself", (lab) => {
     if (!trials.length)
       return (
         `Split ${round + 1}: choose a setting and try it. You have ${most} trials. Beside ` +
-        `you a random search (dashed) draws as many of the ${names.length} settings; the ` +
-        "axis reaches from the worst of these to the best."
+        "you a random search (dashed) draws as many."
       );
     const last = trials[trials.length - 1];
     return (

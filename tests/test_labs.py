@@ -1319,7 +1319,7 @@ UNITS = [" points", " classes", " units", " of 20", " loss", " s", "%", "°", ""
 ONE = ["1 point", "1 class", "1 unit", "1 of 20", "1 loss", "1 s", "1%", "1°", "1"]
 
 
-@pytest.mark.parametrize(("unit", "one"), zip(UNITS, ONE, strict=True))
+@pytest.mark.parametrize(("unit", "one"), [*zip(UNITS, ONE, strict=True)])
 def test_one_is_in_the_singular(unit, one, visit):
     value = labs.predict("t-one", "How many?", between=(0, 2), unit=unit)
     assert labs.answer(value, 1).payload["words"] == one

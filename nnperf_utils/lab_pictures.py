@@ -66,7 +66,8 @@ def _rescue_output(_: Any) -> tuple[Axes, str]:
     }
     ax = _axes("step", "answer of the network")
     ax.axhline(1, **_DASHED)
-    ax.text(0, 0.97, "true label", color="0.3", va="top")
+    ax.text(0, 1.02, "true label", color="0.3", va="bottom")
+    ax.set_ylim(-0.03, 1.15)
     ends = []
     for loss, (pull, color) in pulls.items():
         z, answers = -6.0, []
@@ -159,6 +160,7 @@ def _stop_training(data: pd.DataFrame) -> tuple[Axes, str]:
     """Draw the losses of the first network."""
     curve = data[data["variant"] == data["variant"].iloc[0]].sort_values("epoch")
     ax = _axes("epoch", "loss")
+    ax.locator_params(axis="x", integer=True)
     lines = {
         "train_loss": ("training", _BLUE),
         "validation_loss": ("validation", _ORANGE),

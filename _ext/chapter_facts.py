@@ -47,7 +47,7 @@ def facts(chapter: Path, ledger: str, source: str) -> str:
         items.append(f'<a href="{escape(ledger)}">{claim}</a>: {marks}')
     items.append(
         f'<a class="download-notebook" href="{escape(source)}" '
-        f'download="{chapter.name}">Download the notebook</a>'
+        f'download="{chapter.name}">Notebook</a>'
     )
     listed = "".join(f"<li>{item}</li>" for item in items)
     return f'<ul class="chapter-facts">{listed}</ul>'

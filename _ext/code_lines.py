@@ -1,6 +1,7 @@
 """Each line of code is an element, so that it wraps on a phone under its own indent.
 
-And what is folded is called by one word, which fits beside a sentence.
+A name in a table may end its line between two of its words. And what is folded is
+called by one word, which fits beside a sentence.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ PROMPTS = {
     for what in ("source", "content")
 }
 PROMPTS |= {"Show code cell output": "Result", "Hide code cell output": "Hide result"}
+CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
+NAME = re.compile(r'(?<=<span class="pre">)[^<]+')
+# sparse_|categorical, Binary|Crossentropy|(|from_|logits=|True)
+SEAM = re.compile(r"(?<=[_(=])(?=\w)|(?<=[a-z])(?=[A-Z(])")
 LINE = re.compile(rf'<span id="{MARK}-\d+">((?:<span class="w">)?( *))')
 
 
@@ -36,9 +41,18 @@ def indent(body: str) -> str:
     return LINE.sub(element, body)
 
 
+def with_seams(body: str) -> str:
+    """Return a page whose tables may break a name between its words."""
+
+    def cell(found: re.Match) -> str:
+        return NAME.sub(lambda name: SEAM.sub("<wbr>", name[0]), found[0])
+
+    return CELL.sub(cell, body)
+
+
 def mark_lines(app: Sphinx, page: str, _: str, context: dict, *__: object) -> None:
-    """Mark a page's lines."""
-    body = indent(context.get("body", ""))
+    """Mark a page's lines and names."""
+    body = with_seams(indent(context.get("body", "")))
     for long, short in PROMPTS.items():
         body = body.replace(f">{long}<", f">{short}<")
     context["body"] = body

@@ -65,8 +65,8 @@ def add_box(app: Sphinx, page: str, _: str, context: dict, doctree: object) -> N
     size = file.stat().st_size / 1024**2
     lines.append(
         f'Here: <a href="{context["pathto"](NAME, 1)}" download>{NAME}</a> '
-        f"({size:.0f} MB) holds all notebooks, the package, the data and a README with "
-        "three commands."
+        f"({size:.0f} MB): all notebooks, package, data, and a README with three "
+        "commands."
     )
     context["body"] = context["body"].replace("</h1>", f"</h1>\n{box(lines)}", 1)
 

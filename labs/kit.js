@@ -49,6 +49,15 @@
     return text.replace("-", "−");
   }
 
+  // as in nnperf_utils/labs.py: “ points” without s, “ classes” without es
+  const PLURAL = /(?<=[a-z]{2})(?:(?<=ss|sh|ch)es|(?<!s)s)$/;
+
+  /** Return a number with its unit, in the singular behind 1. */
+  function withUnit(value, unit) {
+    const text = number(value);
+    return text + (text === "1" ? unit.replace(PLURAL, "") : unit);
+  }
+
   /** Return `length` numbers from low to high, evenly spaced. */
   const linspace = (low, high, length) =>
     Array.from({ length }, (_, i) => low + ((high - low) * i) / (length - 1));
@@ -472,7 +481,7 @@
           get: () => [x, get(i)],
           set: (_, y) => set(i, held(y)),
           step: [0, step],
-          tell: (_, y) => `${number(y)}${unit}`,
+          tell: (_, y) => withUnit(y, unit),
           vertical: true,
         }).attr("r", 6),
       );
@@ -880,11 +889,11 @@
     },
     value: {
       sound: (spec, { said }) => Number.isFinite(said),
-      words: (spec, said) => `${number(said)}${spec.unit}`,
+      words: (spec, said) => withUnit(said, spec.unit),
       controls(spec, onChange) {
         const space = spec.log ? logspace : linspace;
         const values = space(spec.between[0], spec.between[1], 101);
-        const format = (value) => `${number(value)}${spec.unit}`;
+        const format = (value) => withUnit(value, spec.unit);
         const control = slider({ label: "Your guess", values, format }, (value) => {
           control.show(value);
           onChange(value);
@@ -899,8 +908,8 @@
         said.length === spec.x.length &&
         said.every(Number.isFinite),
       words: (spec, said) =>
-        `${number(said[0])}${spec.unit} at ${spec.x[0]}, ` +
-        `${number(said[said.length - 1])}${spec.unit} at ${spec.x[spec.x.length - 1]}`,
+        `${withUnit(said[0], spec.unit)} at ${spec.x[0]}, ` +
+        `${withUnit(said[said.length - 1], spec.unit)} at ${spec.x[spec.x.length - 1]}`,
       controls(spec, onChange) {
         const middle = spec.log
           ? Math.sqrt(spec.between[0] * spec.between[1])

@@ -96,7 +96,7 @@ nnperf.lab("tune_yourself", (lab) => {
       { domain: [0.5, most + 0.5], label: "trial", ticks: kit.linspace(2, 14, 7) },
       {
         domain: [Math.min(...scores) - beyond, Math.max(...scores) + beyond],
-        label: "validation accuracy",
+        label: `validation accuracy, worst to best of ${names.length} settings`,
         format: percent,
       },
     );
@@ -125,7 +125,7 @@ nnperf.lab("tune_yourself", (lab) => {
           ]
         : [];
     plot.words("you-name nnp-c2", label(trials, "you", -8));
-    plot.words("random-name nnp-c3", label(beside, "random", 18));
+    plot.words("random-name nnp-c3", label(beside, "random search", 18));
 
     const rounds = [...before, ...(done ? [winner(trials, split)] : [])];
     const told = rounds.flatMap((name, r) => [
@@ -139,7 +139,10 @@ nnperf.lab("tune_yourself", (lab) => {
     );
     lab.reached(rounds.length >= 2);
     if (!trials.length)
-      return `Split ${round + 1}: choose a setting and try it. You have ${most} trials.`;
+      return (
+        `Split ${round + 1}: choose a setting and try it. You have ${most} trials. Beside ` +
+        "you a random search (dashed) draws as many."
+      );
     const last = trials[trials.length - 1];
     return (
       `Trial ${trials.length} of ${most}: validation accuracy ${percent(score(last, split))}; ` +

@@ -28,6 +28,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnperf_utils.claims import format_number
+from nnperf_utils.lab_pictures import picture
 
 __all__ = ["MOST_BYTES", "Piece", "answer", "lab", "predict", "quiz"]
 
@@ -39,6 +40,8 @@ _LIBRARIES = {"d3": "vendor/d3.js", "nn": "nn.js"}
 _HEADER = re.compile(r"^// (title|goal|takeaway|uses|data|values): (.*)$", re.MULTILINE)
 _NEEDS = ("data", "values")  # a frame's columns, a mapping's keys
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+# of a unit of one: “ points” without s, “ classes” without es; “ loss” and “ s” stay
+_PLURAL = re.compile(r"(?<=[a-z]{2})(?:(?<=ss|sh|ch)es|(?<!s)s)$")
 _NO_SCRIPT = "Where scripts run, this is a lab to play with."
 
 
@@ -122,7 +125,8 @@ def lab(
         What this run has measured: a frame with the columns that the script asks for,
         or a mapping of plain data. Numbers are kept to six digits.
     fallback : Figure, Axes or str, optional
-        What is seen where no script runs: a figure, which is closed, or SVG.
+        What is seen where no script runs: a figure, which is closed, or SVG. Without
+        it, the picture that `lab_pictures` has for the lab.
     alt : str, optional
         The fallback's alternative text; needed for a figure.
     key : str, optional
@@ -155,6 +159,8 @@ def lab(
                 f"data of lab {name!r} take {size:,} bytes as JSON, more than "
                 f"{MOST_BYTES:,}; keep fewer rows or columns."
             )
+    if fallback is None:
+        fallback, alt = picture(name, data) or (None, None)
     scripts = [_LIBRARIES[one] for one in header.get("uses", "").split()]
     return Piece(
         kind="lab",
@@ -224,8 +230,9 @@ def predict(
         fallback = f"<ul>{items}</ul>"
     else:
         spec |= {"kind": "value", "between": _bounds(between, log), "log": log}
-        low, high = map(format_number, spec["between"])
-        fallback = f"<p>Between {low}{escape(unit)} and {high}{escape(unit)}.</p>"
+        low, high = spec["between"]
+        ends = f"{format_number(low)} to {_with_unit(high, unit)}"
+        fallback = f"<p>Anything from {ends}.</p>"
         if x is not None:
             if len(x) < 2:
                 raise ValueError(f"x must have at least two places; got {len(x)}.")
@@ -464,10 +471,15 @@ def _bounds(between: tuple[float, float], log: bool) -> list[float]:
     return [low, high]
 
 
+def _with_unit(value: float, unit: str) -> str:
+    words = format_number(value)
+    return words + escape(_PLURAL.sub("", unit) if words == "1" else unit)
+
+
 def _value_in_words(
     value: float, unit: str, interval: tuple[float, float] | None
 ) -> str:
-    words = f"{format_number(value)}{escape(unit)}"
+    words = _with_unit(value, unit)
     if interval is None:
         return words
     low, high = (format_number(_finite("interval", end)) for end in interval)

@@ -901,7 +901,7 @@ def differences(
     heights = np.sort(np.asarray(values, dtype=float))
     if not len(heights) or not np.isfinite(heights).all():
         raise ValueError("values must be one finite number or more.")
-    ax = ax or plt.subplots(figsize=(5.6, 3.2))[1]
+    ax = ax or plt.subplots(figsize=(5.6, 2.9))[1]
     by_sign = {1: PALETTE[0], -1: PALETTE[1], 0: _MUTED}
     colors = [by_sign[int(np.sign(height))] for height in heights]
     places = range(len(heights))
@@ -913,7 +913,7 @@ def differences(
             name,
             (at, 0),
             xycoords=ax.get_yaxis_transform(),
-            xytext=(0, 8 * sign),
+            xytext=(6 * sign, 8 * sign),  # off the axis
             textcoords="offset points",
             ha=side,
             va="bottom" if sign > 0 else "top",
@@ -1352,7 +1352,7 @@ def dumbbells(table: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -
             f"{table.shape}."
         )
     values = table.map(lambda one: float(getattr(one, "value", one)))
-    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.32 * len(table)))[1]
+    ax = ax or plt.subplots(figsize=(5.6, 1.1 + 0.29 * len(table)))[1]
     rows = np.arange(len(table))
     ax.hlines(rows, values.min(axis=1), values.max(axis=1), color="0.75", linewidth=2)
     for place, name in enumerate(table):
@@ -1496,6 +1496,8 @@ def side_by_side(
 ) -> list[Axes]:
     """Draw one of these figures several times, side by side, each under its title.
 
+    Two stand in a row: with three, the letters would be too small on a phone.
+
     Parameters
     ----------
     draw : callable
@@ -1515,27 +1517,35 @@ def side_by_side(
     --------
     >>> side_by_side(final_scores, {"one table": a, "another": b})  # doctest: +SKIP
     """
-    size = (1 + 2.6 * len(shown), 3)
-    figure, axes = plt.subplots(
-        1,
-        len(shown),
-        figsize=size,
+    columns = min(len(shown), 2)
+    rows = -(-len(shown) // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(1 + 2.6 * columns, 0.4 + 2.6 * rows),
         sharey=share_y,
         squeeze=False,
         layout="constrained",
     )
     figure.get_layout_engine().set(wspace=0.02 if share_y else 0.1)
-    for ax, (title, one) in zip(axes[0], shown.items(), strict=True):
+    axes, free = np.split(grid.ravel(), [len(shown)])
+    for ax in free:
+        ax.remove()
+    for place, (ax, (title, one)) in enumerate(zip(axes, shown.items(), strict=True)):
         draw(one, ax=ax, **options)
         ax.set_title("", loc="left")  # the note, for which there is no room
         ax.set_title(title)
-        if share_y:
-            ax.label_outer()
-    for ax in axes[0][:-1] if share_y else ():
+        if share_y and place % columns:
+            ax.yaxis.label.set_visible(False)
+            ax.tick_params(axis="y", labelleft=False)
+    for ax in axes if len(free) else ():
+        for name in filter(None, [*ax.texts, ax.get_legend()]):
+            name.set_in_layout(False)  # those of the last go into what is left free
+    for ax in axes[:-1] if share_y else ():
         beside = [text for text in ax.texts if text.get_position()[0] > 1]
         for name in filter(None, [*beside, ax.get_legend()]):
             name.remove()
-    return list(axes[0])
+    return list(axes)
 
 
 use_style()

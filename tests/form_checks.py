@@ -49,7 +49,8 @@ MOST_OPEN_CARDS = 6
 MOST_SHARE = 0.25  # of the height before the exercises, on a desk's screen
 MOST_AT_ONE_PLACE = 0.4  # of the right answers of all quizzes
 FEWEST_PREDICTIONS = 2
-WIDTH = 1280
+MOST_SCREENS = 3  # above the first lab
+WIDTH, SCREEN = 1280, 800
 
 
 def all_faults(notebook: dict) -> list[str]:
@@ -120,6 +121,8 @@ def hand_faults(cells: list[dict]) -> Iterator[str]:
     pieces = list(_pieces(cells))
     if "lab" not in [kind for kind, _ in pieces]:
         yield "has no lab"
+    for name in _without_picture(cells):
+        yield f"has no picture for the lab {name} where there is no script"
     asked = [name for kind, name in pieces if kind == "predict"]
     if len(asked) < FEWEST_PREDICTIONS:
         yield f"asks for {len(asked)} predictions, fewer than {FEWEST_PREDICTIONS}"
@@ -153,7 +156,7 @@ def place_faults(notebooks: Iterable[dict]) -> Iterator[str]:
 
 def code_share(page: Page) -> float:
     """Return the share of code that is seen in the height before the exercises."""
-    page.set_viewport_size({"width": WIDTH, "height": 800})
+    page.set_viewport_size({"width": WIDTH, "height": SCREEN})
     return page.evaluate(
         """() => {
           const end = document.querySelector("#exercises").getBoundingClientRect().top;
@@ -165,6 +168,25 @@ def code_share(page: Page) -> float:
           return above.reduce((sum, box) => sum + box.height, 0) / (end - article.top);
         }"""
     )
+
+
+def screens_above_lab(page: Page) -> float:
+    """Return how many screens stand above the first lab, on a desk's screen."""
+    page.set_viewport_size({"width": WIDTH, "height": SCREEN})
+    top = page.evaluate(
+        """() => scrollY + document.querySelector(
+          'article .nnperf-lab[data-kind="lab"]').getBoundingClientRect().top"""
+    )
+    return top / SCREEN
+
+
+def _without_picture(cells: list[dict]) -> Iterator[str]:
+    """Yield the labs that show neither a picture nor SVG where no script runs."""
+    for cell in cells:
+        for page in _pages(cell):
+            for lab in page.select('section.nnperf-lab[data-kind="lab"]'):
+                if not lab.select(".nnp-stage > :is(img[alt], svg)"):
+                    yield lab["data-name"]
 
 
 def _between(cells: list[dict], begin: str | None, end: str | None) -> list[dict]:

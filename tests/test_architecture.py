@@ -12,6 +12,7 @@ LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
     {"plots", "models", "pace", "tabular"},
     {"bowls", "drawings"},
+    {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
     {"engine.stateless", "engine.vectorize"},

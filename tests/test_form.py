@@ -51,6 +51,13 @@ def test_most_of_the_page_is_no_code(chapter, visit):
     assert 0.01 < checks.code_share(page) <= checks.MOST_SHARE
 
 
+@pytest.mark.site
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_lab_stands_within_the_first_screens(chapter, visit):
+    page = visit((SITE / "chapters" / f"{chapter}.html").as_uri())
+    assert 1 < checks.screens_above_lab(page) <= checks.MOST_SCREENS
+
+
 # --- the checks themselves: each fault is told -------------------------------------
 
 
@@ -68,9 +75,11 @@ def code(lines: int, html: str = "", tags: tuple[str, ...] = ()) -> dict:
     }
 
 
-def piece(kind: str, name: str = "one", data: str = "{}") -> str:
+def piece(kind: str, name: str = "one", data: str = "{}", picture=True) -> str:
+    shown = '<img alt="A lab">' if kind == "lab" and picture else ""
     return (
         f'<section class="nnperf-lab" data-kind="{kind}" data-name="{name}">'
+        f'<div class="nnp-stage">{shown}</div>'
         f'<script type="application/json" class="nnp-data">{data}</script></section>'
     )
 
@@ -146,6 +155,10 @@ BROKEN = {
     "many words": (put("Why", prose("word " * 2800)), "words of prose, over 2,800"),
     "seventh card": (put("Fix it", code(1, CARD)), "shows 7 open cards, over 6"),
     "no lab": (without("lab"), "has no lab"),
+    "no picture": (
+        put("Exercises", code(1, piece("lab", "two", picture=False))),
+        "has no picture for the lab two",
+    ),
     "one prediction": (without("predict"), "asks for 1 predictions, fewer than 2"),
     "no answer": (without("answer", name="two"), "does not answer the prediction two"),
     "answer first": (
@@ -174,6 +187,19 @@ def test_a_broken_chapter_is_told(kind):
 def test_too_many_right_answers_at_one_place_are_told(places, faulty):
     cells = [code(1, piece("quiz", data=f'{{"right": {at}}}')) for at in places]
     assert len(list(checks.place_faults([{"cells": cells}]))) == faulty
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("height", [1600, 2800])
+def test_screens_above_a_lab_are_measured(height, visit, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(
+        '<!DOCTYPE html><html lang="en"><title>Page</title><body style="margin: 0">'
+        f'<article>{piece("quiz")}<div style="height: {height}px"></div>'
+        f"{piece('lab')}</article></body></html>",
+        encoding="utf-8",
+    )
+    assert checks.screens_above_lab(visit(path.as_uri())) == height / 800
 
 
 @pytest.mark.site

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 import shared_labs
 
 from nnperf_utils import labs
+from nnperf_utils.lab_pictures import PICTURES, picture
 
 ROOT = Path(__file__).resolve().parents[1]
 LABS = ROOT / "labs"
@@ -1259,13 +1260,78 @@ def test_without_script_there_is_a_picture_and_all_text(visit):
         page = seen.page
         expect(page.get_by_role("img", name="Three points in a row")).to_be_visible()
         expect(page.get_by_text("draw your guess, look at")).to_be_visible()
-        expect(page.get_by_text("Between 0.01% and 100%.")).to_be_visible()
+        expect(page.get_by_text("Anything from 0.01 to 100%.")).to_be_visible()
         expect(page.get_by_text("Measured: 1.5% [1.25, 1.75]")).to_be_visible()
         expect(page.get_by_text("Measured: 1.5 at 1, 0.8 at 4")).to_be_visible()
         fold = page.get_by_text("It grows by √2.")
         expect(page.get_by_text("Right. The n doubles.")).to_be_hidden()
         fold.click()
         expect(page.get_by_text("Right. The n doubles.")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_a_picture_stands_for_a_lab_where_no_script_runs(name, visit):
+    seen = visit(made(name), java_script_enabled=False)
+    picture = seen.page.get_by_role("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("i => i.naturalWidth") > 300
+    assert len(picture.get_attribute("alt").split()) > 20
+    assert len(made(name).fallback) < 130_000
+    own = made(name, fallback="<svg></svg>").fallback
+    assert "<img" not in own and own.startswith("<svg>")
+
+
+@pytest.mark.parametrize(
+    ("name", "fragment", "told", "said"),
+    [
+        ("bowl", "", "κ =", "κ"),
+        ("cliff", "", "a loss of", "loss"),
+        ("rescue_output", "at=100&rescue_output.loss=mse", "error", "the answer is"),
+        (
+            "rescue_output",
+            "at=100&rescue_output.loss=binary_crossentropy",
+            "entropy",
+            "steps the answer is",
+        ),
+        ("twenty", "", "around one point.", "By the formula"),
+    ],
+)
+def test_a_picture_tells_what_the_lab_begins_with(name, fragment, told, said, visit):
+    alt = picture(name, DATA[name]() if name in DATA else None)[1]
+    plt.close("all")
+    shown = caption(ready(visit(made(name), fragment=f"#{name}.{fragment}")))
+    shown = shown.partition("After")[2] or shown
+    assert number(told, alt) == pytest.approx(number(said, shown), rel=0.02)
+
+
+def test_picture_of_the_curves_tells_their_ends():
+    curve = curves().query("variant == 'none'").set_index("epoch")
+    ax, alt = picture("stop_training", curves())
+    plt.close(ax.figure)
+    lowest = curve["validation_loss"].idxmin()
+    assert f"lowest after epoch {lowest}, " in alt
+    drawn = [line.get_ydata() for line in ax.lines]
+    for line, column in zip(drawn, ("train_loss", "validation_loss"), strict=True):
+        np.testing.assert_array_equal(line, curve[column])
+
+
+UNITS = [" points", " classes", " units", " of 20", " loss", " s", "%", "°", ""]
+ONE = ["1 point", "1 class", "1 unit", "1 of 20", "1 loss", "1 s", "1%", "1°", "1"]
+
+
+@pytest.mark.parametrize(("unit", "one"), [*zip(UNITS, ONE, strict=True)])
+def test_one_is_in_the_singular(unit, one, visit):
+    value = labs.predict("t-one", "How many?", between=(0, 2), unit=unit)
+    assert labs.answer(value, 1).payload["words"] == one
+    assert labs.answer(value, 2).payload["words"] == f"2{unit}"
+    assert value.fallback == f"<p>Anything from 0 to 2{unit}.</p>"
+    below = labs.predict("t-one", "How many?", between=(0, 1), unit=unit)
+    assert below.fallback == f"<p>Anything from 0 to {one}.</p>"
+    (section,) = everything(visit(value))
+    slider = section.get_by_role("slider")
+    assert slider.get_attribute("aria-valuetext") == one  # it begins in the middle
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == f"2{unit}"
 
 
 def test_a_chapters_labs_stay_light():

@@ -575,6 +575,24 @@ def test_side_by_side_draws_each_under_its_title():
     assert other.texts or other.get_legend()
 
 
+def test_side_by_side_puts_two_in_a_row():
+    scores = pd.DataFrame(
+        {"units": [2, 16] * 2, "part": ["a", "a", "b", "b"], "value": [1, 2, 4, 8]}
+    )
+    shown = dict.fromkeys(("one", "two", "three"), scores)
+    axes = plots.side_by_side(plots.lines_by, shown, x="units", line="part")
+    figure = axes[0].figure
+    figure.canvas.draw()
+    assert figure.axes == axes and figure.get_figwidth() < 6.5
+    one, two, three = (ax.get_position() for ax in axes)
+    assert one.y0 == two.y0 > three.y1
+    assert one.x0 == three.x0 and one.x1 == three.x1 < two.x0
+    # named once, in the free place beside the last
+    assert [bool(ax.texts or ax.get_legend()) for ax in axes] == [False, False, True]
+    name = (axes[2].get_legend() or axes[2].texts[0]).get_window_extent()
+    assert name.x1 < figure.bbox.x1
+
+
 def test_lines_by_draw_the_median_of_each_variant():
     frame = pd.DataFrame(
         [

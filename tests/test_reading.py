@@ -248,6 +248,44 @@ def test_lines_know_their_indent_and_have_no_ids():
     assert code_lines.indent('<span id="line-1">a') == '<span class="code-line">a'
 
 
+def test_a_name_in_a_table_has_seams():
+    name = '<span class="pre">BinaryCrossentropy(from_logits=True)</span>'
+    table = f"<td>a_b <code>{name}</code></td>"
+    assert code_lines.with_seams(table + name) == (
+        '<td>a_b <code><span class="pre">Binary<wbr>Crossentropy<wbr>(<wbr>from_<wbr>'
+        f"logits=<wbr>True)</span></code></td>{name}"
+    )
+
+
+BROKEN_WORDS = """() => {
+  const broken = [];
+  for (const cell of document.querySelectorAll("article table.table :is(th, td)")) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const text = texts.currentNode, range = document.createRange();
+      if (text.parentElement.closest("mjx-container")) continue;
+      for (const word of text.data.matchAll(/[^\\s/–-]+/g)) {
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        const lines = [...range.getClientRects()].map(at => Math.round(at.top));
+        if (new Set(lines).size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+}"""
+
+
+@pytest.mark.site
+def test_on_a_phone_tables_break_no_word(visit):
+    broken = []
+    for chapter in CHAPTERS:
+        page = visit(page_of(chapter), size=checks.PHONE)
+        page.evaluate(OPEN_ALL)
+        broken += [f"{chapter.stem}: {one}" for one in page.evaluate(BROKEN_WORDS)]
+    assert not broken
+
+
 SIDEWAYS = """() => {
   const blocks = [], others = [];
   for (const element of document.querySelectorAll("article :not(pre *)")) {

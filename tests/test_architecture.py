@@ -10,7 +10,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
-    {"plots", "models", "pace", "tabular"},
+    {"plots", "models", "pace", "tabular", "lives"},
     {"bowls", "drawings"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
@@ -32,6 +32,7 @@ LAYERS = [
 ]
 # Frames are all that these know of an experiment.
 FRAMES_ONLY = {"plots", "claims", "criterion", "statistics", "cards", "tabular"}
+FRAMES_ONLY |= {"lives"}
 
 
 def module_name(path: Path) -> str:

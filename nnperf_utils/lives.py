@@ -19,8 +19,7 @@ def _units(readings: pd.DataFrame) -> pd.DataFrame:
     if missing or not (readings["metric"] == "on").any():
         what = f"no column {missing[0]!r}" if missing else "no metric 'on'"
         raise ValueError(
-            f"readings have {what}; expected those of a training with "
-            'record="units".'
+            f'readings have {what}; expected those of a training with record="units".'
         )
     return readings[readings["metric"] == "on"]
 

@@ -11,7 +11,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
     {"plots", "models", "pace", "tabular", "lives"},
-    {"bowls", "drawings"},
+    {"bowls", "drawings", "shapes"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
     {"engine.stateless", "engine.vectorize"},

@@ -238,9 +238,9 @@ def starting_weights_differ(first: Iterable[Any], second: Iterable[Any]) -> Outc
 
 
 def _looks_drawn(weights: np.ndarray) -> bool:
-    """Tell whether weights are no constant, no pair of them, no multiple of the identity.
+    """Tell whether weights are neither set by hand nor a multiple of the identity.
 
-    Of numbers drawn at random, no two are the same.
+    Numbers drawn at random differ from each other; those set by hand are one or two.
     """
     if np.ptp(weights) == 0 or (weights.size > 4 and len(np.unique(weights)) == 2):
         return False

@@ -10,7 +10,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
-    {"plots", "models", "pace", "tabular", "lives"},
+    {"plots", "models", "pace", "tabular", "lives", "costs"},
     {"bowls", "drawings", "shapes"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},

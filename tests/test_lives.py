@@ -1,6 +1,7 @@
 """Single units through a training: cases in which what happens is known."""
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +9,13 @@ import pytest
 from nnperf_utils import compare, replicate
 from nnperf_utils.datasets import Dataset
 from nnperf_utils.instruments import record, unit_activity
-from nnperf_utils.lives import off_shares, unit_lives
+from nnperf_utils.lives import (
+    life_lines,
+    off_by_seed,
+    off_shares,
+    on_again_by_seed,
+    unit_lives,
+)
 
 X = np.linspace(-1, 1, 300, dtype="float32")[:, None]
 DATA = Dataset.from_arrays(X, 2 * X[:, 0], task="regression", name="line", scale=False)
@@ -142,6 +149,30 @@ def test_off_shares():
     assert list(shares) == ["seed", "epoch", "value"]
     assert shares["value"][0] == 0.25 and np.isnan(shares["value"][1])
     assert off_shares(readings, epoch=0, layer="hidden")["value"].tolist() == [0.25]
+
+
+def test_an_arm_by_seed():
+    one = frame([0, 0.5], [0, 0], [1, 1], [1, 0]).assign(rate=0.1)
+    other = frame([1, np.nan], [1, 1]).assign(rate=0.3)
+    readings = pd.concat([one, other])
+    assert off_by_seed(readings, 1, rate=0.1).to_dict() == {0: 0.5}
+    assert off_by_seed(readings, 1, rate=0.3).to_dict() == {0: 1.0}
+    assert on_again_by_seed(readings, "hid", rate=0.1).to_dict() == {0: 0.5}
+    assert on_again_by_seed(readings, "hid", rate=0.3).empty
+    with pytest.raises(ValueError, match=r"no readings have rate 0\.2"):
+        off_by_seed(readings, 1, rate=0.2)
+    with pytest.raises(ValueError, match="several arms have no labels in common"):
+        off_by_seed(readings, 1)
+
+
+def test_life_lines_show_the_epochs_in_which_a_unit_is_off():
+    readings = frame([1, 0.5, 1], [0, 0, 0.1], [1, 0, 0])
+    (ax,) = life_lines(readings)
+    drawn = [(b.get_y() + 0.375, b.get_x() + 0.5) for b in ax.patches]
+    assert drawn == [(0, 0), (0, 1), (1, 1), (1, 2)]
+    assert ax.get_ylabel() == "2 units that are ever off"
+    assert len(life_lines(readings, most=1)[0].patches) == 2
+    plt.close("all")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from nnperf_utils import replicate
-from nnperf_utils.datasets import Dataset, load_mnist1d
+from nnperf_utils.datasets import Dataset, load_fashion_mnist
 from nnperf_utils.exercises.base import (
     NotYet,
     exercise,
@@ -18,12 +20,11 @@ from nnperf_utils.exercises.base import (
     returned_number,
 )
 from nnperf_utils.lives import off_shares
-from nnperf_utils.models import mlp
 
 __all__ = ["dead_in_the_box", "dead_share", "save_the_units"]
 
-SEEDS, EPOCHS, BATCH_SIZE = 5, 20, 50
-MOST_OFF, LEAST_GAIN = 0.05, 0.1
+SEEDS, EPOCHS, BATCH_SIZE = 5, 5, 30
+DYING_RATE, MOST_OFF, LEAST_ACCURACY = 1.0, 0.05, 0.6
 
 
 def _agree(found: list, expected: list) -> bool:
@@ -219,17 +220,103 @@ def dead_in_the_box(dead_in_the_box: Any) -> str:
 
 @functools.cache
 def _data() -> Dataset:
-    return load_mnist1d(samples=2000, flatten=True)
+    pictures = load_fashion_mnist(side=7, flatten=True)
+    train, validation = (
+        (x[:n], y[:n])
+        for (x, y), n in ((pictures.train, 1200), (pictures.validation, 500))
+    )
+    return replace(pictures, train=train, validation=validation)
 
 
-def dying_network() -> Any:
-    """Build the network that is to be saved."""
+@exercise(
+    hints=[
+        "At this rate ReLU units of both layers die. What would let a unit that is off "
+        "for every example move?",
+        "A slope below zero: `mlp` takes a layer as `activation`, such as "
+        "`keras.layers.LeakyReLU(negative_slope=...)`. The chapter's card says what a "
+        "slope of 0.1 does at this rate. Try a steeper one, too.",
+    ],
+    solution="""
+import keras
+from nnperf_utils.datasets import load_fashion_mnist
+from nnperf_utils.models import mlp
+
+pictures = load_fashion_mnist(side=7, flatten=True)
+
+
+def build():
     return mlp(
-        _data(),
+        pictures,
         hidden_layers=2,
         units=32,
-        activation="relu",
+        activation=keras.layers.LeakyReLU(negative_slope=0.2),
         kernel_initializer="he_normal",
         optimizer="sgd",
-        learning_rate=DYING_RATE,
+        learning_rate=1.0,
+    )
+""",
+)
+def save_the_units(build: Any) -> str:
+    """Save the units of a network that is trained at too high a rate.
+
+    `build` returns a network of two hidden layers of 32 units with SGD at a learning
+    rate of 1, for the chapter's pictures. After the chapter's training at most one unit
+    in twenty may be off for every example, and the validation accuracy must be above
+    0.6: medians of five seeds.
+    """
+    expect_function(build, "build", [])
+    model = build()
+    expect_network(model)
+    if tuple(model.input_shape[1:]) != _data().input_shape:
+        raise NotYet(
+            f"your network takes inputs of shape {model.input_shape[1:]}, and the "
+            f"pictures have {_data().input_shape}"
+        )
+    if type(model.optimizer) is not keras.optimizers.SGD:
+        raise NotYet(
+            f"your optimizer is {type(model.optimizer).__name__}; leave plain SGD"
+        )
+    rate = float(model.optimizer.learning_rate)
+    if not np.isclose(rate, DYING_RATE) or model.optimizer.momentum:
+        raise NotYet(
+            f"your learning rate is {rate:g}, with momentum "
+            f"{model.optimizer.momentum:g}; leave it at 1, without momentum. To lower "
+            "it helps, as the chapter shows, but here something else is asked for"
+        )
+    widths = [
+        layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)
+    ]
+    if widths[:-1] != [32, 32]:
+        raise NotYet(f"your dense layers have {widths} units; leave 32, 32 and 10")
+    runs = replicate(
+        build,
+        _data(),
+        seeds=SEEDS,
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        record="units",
+        progress=False,
+    )
+    off = off_shares(runs.readings, epoch=EPOCHS)["value"].fillna(1).median()
+    last = runs.history.query("metric == 'val_accuracy' and epoch == @EPOCHS")
+    accuracy = last["value"].fillna(0).median()
+    lost = int(runs.diverged.notna().sum())
+    if lost > SEEDS // 2:
+        raise NotYet(
+            f"{lost} of {SEEDS} runs diverge: their loss is no number any more. Units "
+            "that cannot die let the outputs grow without end at this rate"
+        )
+    if off > MOST_OFF:
+        raise NotYet(
+            f"{off:.0%} of the units are off for every example (median of {SEEDS} "
+            f"seeds); at most {MOST_OFF:.0%} may be"
+        )
+    if accuracy <= LEAST_ACCURACY:
+        raise NotYet(
+            f"hardly a unit is off, but the validation accuracy is {accuracy:.2f}; it "
+            f"must be above {LEAST_ACCURACY}"
+        )
+    return (
+        f"{off:.1%} of the units are off, and the accuracy is {accuracy:.2f}. Now "
+        "train it at a rate of 0.3: is what you have changed still worth anything?"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -19,41 +19,44 @@ _BATCH, _INPUTS = 64, 64  # of the output layer whose softmax is timed
 
 
 def seconds(
-    function: Callable[..., Any],
-    *inputs: tf.Tensor,
+    *works: tuple[Callable[..., Any], Sequence[tf.Tensor]],
     repetitions: int = _REPETITIONS,
-    calls: int = 5,
+    calls: int = 3,
 ) -> np.ndarray:
-    """Time a function of tensors, compiled to a graph.
+    """Time functions of tensors, compiled to graphs, in turns.
+
+    Whatever else the machine does slows all of them down alike.
 
     Parameters
     ----------
-    function : callable
-    *inputs : tensors
+    *works : tuple of (callable, inputs)
+        Each is called once before, which prepares it.
     repetitions : int
-        How often it is timed, after a first call that prepares it.
+        How often all of them are timed.
     calls : int
-        Calls in each repetition.
+        Calls in each repetition, of which the shortest counts.
 
     Returns
     -------
-    numpy.ndarray
-        Seconds a call, of each repetition.
+    numpy.ndarray, shape (repetitions, works)
+        Seconds a call.
     """
-    run = tf.function(function, autograph=False)
+    graphs = [(tf.function(work, autograph=False), inputs) for work, inputs in works]
 
-    def once() -> None:
-        for tensor in tf.nest.flatten(run(*inputs)):
-            tensor.numpy()  # waits for it
-
-    once()
-    taken = []
-    for _ in range(repetitions):
+    def once(graph: Callable, inputs: Sequence[tf.Tensor]) -> float:
         begin = perf_counter()
-        for _ in range(calls):
-            once()
-        taken.append((perf_counter() - begin) / calls)
-    return np.array(taken)
+        for tensor in tf.nest.flatten(graph(*inputs)):
+            tensor.numpy()  # waits for it
+        return perf_counter() - begin
+
+    for one in graphs:
+        once(*one)
+    return np.array(
+        [
+            [min(once(*one) for _ in range(calls)) for one in graphs]
+            for _ in range(repetitions)
+        ]
+    )
 
 
 def _and_back(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable:
@@ -85,13 +88,11 @@ def activation_times(activations: Mapping[str, str | Callable]) -> pd.Series:
     """
     z = tf.random.stateless_normal((_ROWS, _UNITS), (0, 1))
     weights = tf.random.stateless_normal((_UNITS, _UNITS), (0, 2))
-    product = np.median(seconds(_and_back(lambda h: h @ weights), z))
-    return pd.Series(
-        {
-            name: np.median(seconds(_and_back(keras.activations.get(one)), z)) / product
-            for name, one in activations.items()
-        }
-    )
+    functions = [lambda h: h @ weights]
+    functions += [keras.activations.get(one) for one in activations.values()]
+    times = seconds(*((_and_back(one), [z]) for one in functions))
+    ratios = np.median(times[:, 1:] / times[:, :1], axis=0)
+    return pd.Series(ratios, index=list(activations))
 
 
 def time_with_zeros() -> np.ndarray:
@@ -109,7 +110,8 @@ def time_with_zeros() -> np.ndarray:
     def product(h: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(h @ weights)
 
-    return seconds(product, half) / seconds(product, full)
+    times = seconds((product, [half]), (product, [full]))
+    return times[:, 0] / times[:, 1]
 
 
 def softmax_share(classes: int) -> np.ndarray:
@@ -138,5 +140,5 @@ def softmax_share(classes: int) -> np.ndarray:
         parts = (h @ w, logits @ tf.transpose(w), tf.transpose(h) @ logits)
         return [tf.reduce_sum(part) for part in parts]
 
-    softmax = seconds(_and_back(loss), logits)
-    return softmax / (softmax + seconds(product, h, weights))
+    times = seconds((_and_back(loss), [logits]), (product, [h, weights]))
+    return times[:, 0] / times.sum(axis=1)

@@ -23,7 +23,7 @@ from nnperf_utils.lives import off_shares
 
 __all__ = ["dead_in_the_box", "dead_share", "save_the_units"]
 
-SEEDS, EPOCHS, BATCH_SIZE = 5, 5, 30
+SEEDS, EPOCHS, BATCH_SIZE = 5, 4, 30
 DYING_RATE, MOST_OFF, LEAST_ACCURACY = 1.0, 0.05, 0.6
 
 

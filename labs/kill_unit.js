@@ -1,6 +1,6 @@
 // title: Kill a unit, and try to revive it
 // goal: with all biases at zero, let the learning rate alone kill at least three of the eight units by step 60, and bring at least two of them back by step 300.
-// takeaway: A dead ReLU unit of the first layer gets no gradient, so no learning rate moves it. A slope below zero moves it, slowly and not always back; data for which it is on wake it.
+// takeaway: A dead ReLU unit of the first layer gets no gradient, so no learning rate moves it; a slope below zero moves it, slowly and not always back, and data for which it is on wake it.
 // uses: d3 nn
 nnperf.lab("kill_unit", (lab) => {
   const { kit, nn } = nnperf;

@@ -41,7 +41,10 @@ def seconds(
     numpy.ndarray, shape (repetitions, works)
         Seconds a call.
     """
-    graphs = [(tf.function(work, autograph=False), inputs) for work, inputs in works]
+    graphs = [
+        (tf.function(work, autograph=False).get_concrete_function(*inputs), inputs)
+        for work, inputs in works
+    ]
 
     def once(graph: Callable, inputs: Sequence[tf.Tensor]) -> float:
         begin = perf_counter()

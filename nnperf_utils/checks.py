@@ -238,8 +238,11 @@ def starting_weights_differ(first: Iterable[Any], second: Iterable[Any]) -> Outc
 
 
 def _looks_drawn(weights: np.ndarray) -> bool:
-    """Tell whether weights are neither constant nor a multiple of the identity."""
-    if np.ptp(weights) == 0:
+    """Tell whether weights are neither set by hand nor a multiple of the identity.
+
+    Numbers drawn at random differ from each other; those set by hand are one or two.
+    """
+    if np.ptp(weights) == 0 or (weights.size > 4 and len(np.unique(weights)) == 2):
         return False
     return weights.ndim != 2 or not np.array_equal(
         weights, weights[0, 0] * np.eye(*weights.shape)

@@ -35,7 +35,8 @@ __all__ = ["Comparison", "compare"]
 
 _CLIPPING_UPDATES = 500
 _PROBE_EXAMPLES = 64
-_MEASURED = ("epoch", "layer", "metric", "value", "stopped_epoch", "best_epoch")
+_MEASURED = ("epoch", "layer", "unit", "metric", "value")
+_MEASURED += ("stopped_epoch", "best_epoch")
 _RUN = ["split", "seed"]  # what tells the runs of one arm on one table apart
 
 Point = dict[str, Any]

@@ -14,6 +14,7 @@ from nnperf_utils.plots import PALETTE, side_by_side, text_color
 
 __all__ = [
     "clipped_arrows",
+    "dead_unit",
     "layer_passes",
     "layer_sums",
     "row_splits",
@@ -271,6 +272,44 @@ def clipped_arrows(*, ax: Axes | None = None) -> Axes:
     ax.set(xticks=[-1, 0, 1], xticklabels=["−c", "0", "c"])
     ax.set(yticks=[-1, 0, 1], yticklabels=["−c", "0", "c"])
     ax.set(xlabel="slope of one weight", ylabel="slope of another")
+    return ax
+
+
+def dead_unit(*, ax: Axes | None = None) -> Axes:
+    """Draw the sums of a unit that is on for some examples, and of one that is dead.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.6))[1]
+    z = np.linspace(-7, 4.5, 200)
+    shape = np.linspace(-2.4, 2.4, 9)  # the sums of nine examples
+    rows = (
+        ("on for some examples", 3.2, shape, PALETTE[0]),
+        ("dead: off for all of them", 0.0, shape - 4, PALETTE[1]),
+    )
+    for name, ground, sums, color in rows:
+        ax.plot(z, ground + 0.45 * np.maximum(z, 0), color="#9A9A9A", linewidth=2)
+        is_on = sums > 0
+        on, off = sums[is_on], sums[~is_on]
+        ax.scatter(on, ground + 0.45 * on, s=70, color=color, zorder=3)
+        style = {"s": 70, "fc": "white", "ec": color, "lw": 2, "zorder": 3}
+        ax.scatter(off, np.full(len(off), ground), **style)
+        ax.text(-7, ground + 1.75, name, color=text_color(color), va="center")
+        told = "slope 1: a gradient" if is_on.any() else "slope 0, everywhere"
+        ax.text(-7, ground + 1.0, told, fontsize="small", va="center")
+    ax.vlines(0, -0.5, 5.4, color=_INK, linewidth=1, linestyle=(0, (3, 2)))
+    ax.text(0, -0.7, "$z = 0$", ha="center", va="top")
+    _arrow(ax, (0.6, -0.35), (-3.4, -0.35), PALETTE[1], shrinkB=0)
+    ax.text(0.8, -0.4, "one long step", va="center", color=text_color(PALETTE[1]))
+    ax.set(xlim=(-7.4, 4.8), ylim=(-1.5, 5.6))
+    ax.axis("off")
     return ax
 
 

@@ -30,6 +30,12 @@ The metrics
         Share of the units that are off (output <= 0) for every example of the batch;
         of a convolution, the share of its channels. Only for activations that can be
         off, the ReLUs.
+    ``on``
+        Of each unit by itself, the share of the examples for which its output is above
+        zero; of a channel, of the examples and places. Zero means that the unit is off
+        for every example: with ReLU its weights get no gradient. NaN where an output is
+        not finite. Not of linear layers and softmax. Frames have a column ``unit`` for
+        it, counted from 0; :mod:`nnperf_utils.lives` follows units through a training.
     ``update_ratio``
         L2 norm of the change that one optimizer step made to the layer's kernels,
         over the L2 norm of the kernels before it. Vectors (biases, scales) are left
@@ -68,8 +74,10 @@ __all__ = [
     "clipped",
     "gradient_check",
     "gradient_norms",
+    "one_by_one",
     "random_layers",
     "record",
+    "unit_activity",
     "update_ratios",
     "update_ratios_tensors",
 ]
@@ -86,6 +94,7 @@ _ASYMPTOTES = {
     "softsign": (-1.0, 1.0),
 }
 _CAN_BE_OFF = ("relu", "relu6")
+_NO_UNITS = ("linear", "softmax", "log_softmax")  # whose sign says nothing of a unit
 _SATURATION_TOLERANCE = 0.01  # of the activation's range
 # With the noise off these put out the values that came in, so they get no readings.
 _PASS_VALUES_ON = (
@@ -325,6 +334,48 @@ def _statistics(layer: keras.Layer, outputs: tf.Tensor) -> dict[str, tf.Tensor]:
     return statistics
 
 
+def _share_on(layer: keras.Layer, outputs: tf.Tensor) -> tf.Tensor | None:
+    """Share of the examples for which each unit is on; None where none can be off."""
+    module = type(layer).__module__
+    activates = hasattr(layer, "activation") or ".layers.activations." in module
+    if not activates or _activation_name(layer) in _NO_UNITS:
+        return None
+    if isinstance(layer, keras.layers.Softmax):
+        return None
+    by_unit = tf.reshape(tf.cast(outputs, tf.float32), [-1, outputs.shape[-1]])
+    on = tf.where(by_unit > 0, 1.0, 0.0)
+    return tf.reduce_mean(tf.where(tf.math.is_finite(by_unit), on, np.nan), axis=0)
+
+
+def one_by_one(
+    readings: Mapping[tuple[str, str], Any],
+) -> tuple[list[tuple], list[Any]]:
+    """Take readings apart that have a number for each unit.
+
+    Parameters
+    ----------
+    readings : mapping
+        As :func:`record` returns them.
+
+    Returns
+    -------
+    names : list of tuple
+        ``(layer, metric)``, or ``(layer, metric, unit)`` of a unit.
+    values : list of scalar tensors
+    """
+    names: list[tuple] = []
+    values: list[Any] = []
+    for name, value in readings.items():
+        if len(value.shape):
+            parts = tf.unstack(value)
+            names += [(*name, unit) for unit in range(len(parts))]
+            values += parts
+        else:
+            names.append(name)
+            values.append(value)
+    return names, values
+
+
 # AutoGraph would rewrite Keras's Python along with this one's, to no use.
 @tf.autograph.experimental.do_not_convert
 def record(
@@ -353,7 +404,7 @@ def record(
     x, y : tensors, or nests of them
         The probe batch, first axis the examples. `y` may be None for activations.
     what : str or sequence of str
-        Of ``"gradients"`` and ``"activations"``.
+        Of ``"gradients"``, ``"activations"`` and ``"units"``.
     sample_weight : tensor, optional
         Weights of the examples in the loss, shape ``(examples,)``.
     training : bool
@@ -363,15 +414,16 @@ def record(
     Returns
     -------
     dict
-        ``(layer, metric)`` to a scalar tensor, layers in the order of the forward
-        pass; the module's docstring lists the metrics.
+        ``(layer, metric)`` to a scalar tensor, of ``on`` to one with a number for each
+        unit; layers in the order of the forward pass; the module's docstring lists the
+        metrics.
 
     Raises
     ------
     ValueError
         If `what` names anything else.
     """
-    what = _check_what(what, ("gradients", "activations"))
+    what = _check_what(what, ("gradients", "activations", "units"))
     gradients, weights = [], {}
     trainable = [tf.convert_to_tensor(value) for value in trainable]
     with _capture(model) as captured:
@@ -398,6 +450,10 @@ def record(
         if "activations" in what and name in captured.outputs:
             for metric, value in _statistics(*captured.outputs[name]).items():
                 readings[name, metric] = value
+        if "units" in what and name in captured.outputs:
+            on = _share_on(*captured.outputs[name])
+            if on is not None:
+                readings[name, "on"] = on
     return readings
 
 
@@ -507,8 +563,18 @@ def _all_equal(some: Sequence[tf.Tensor], others: Sequence[tf.Tensor]) -> bool:
 
 
 def _frame(readings: Mapping[tuple[str, str], Any]) -> pd.DataFrame:
-    rows = [(layer, metric, float(v)) for (layer, metric), v in readings.items()]
-    return pd.DataFrame(rows, columns=["layer", "metric", "value"])
+    names, values = one_by_one(readings)
+    frame = pd.DataFrame(
+        {
+            "layer": [name[0] for name in names],
+            "metric": [name[1] for name in names],
+            "value": [float(value) for value in values],
+        }
+    )
+    units = [name[2] if len(name) > 2 else pd.NA for name in names]
+    if any(len(name) > 2 for name in names):
+        frame.insert(1, "unit", pd.array(units, dtype="Int64"))
+    return frame
 
 
 # --------------------------------------------------------------------------------------
@@ -591,6 +657,38 @@ def activation_statistics(model: keras.Model, x: Any) -> pd.DataFrame:
     _check_model(model)
     _check_lengths(x=x)
     return _read(model, x, None, "activations")
+
+
+def unit_activity(model: keras.Model, x: Any) -> pd.DataFrame:
+    """Share of the examples for which each unit is on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built. It is not changed.
+    x : array, or nest of arrays
+        The examples, first axis. A unit that is off for all of them may be on for
+        others: give all that the model is trained on to know that no step can change
+        it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``layer, unit, value``, layers in the order of the forward pass.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no Keras model.
+    ValueError
+        If the model is not built, or the parts of the batch differ in length.
+    """
+    _check_model(model)
+    _check_lengths(x=x)
+    frame = _read(model, x, None, "units")
+    if frame.empty:
+        return pd.DataFrame(columns=["layer", "unit", "value"])
+    return frame[["layer", "unit", "value"]]
 
 
 def activations(

@@ -87,9 +87,10 @@ def replicate(
     epochs, batch_size : int
         As in ``fit``; the last batch of an epoch may be smaller.
     record : str or sequence of str
-        Of ``"gradients"``, ``"activations"``, ``"updates"``: have `instruments` read
-        each replica before training (epoch 0) and after each epoch, on the first 256
-        examples of the training part. Updates are those of the epoch's last step.
+        Of ``"gradients"``, ``"activations"``, ``"updates"``, ``"units"``: have
+        `instruments` read each replica before training (epoch 0) and after each epoch,
+        on the first 256 examples of the training part, with ``"units"`` on all of it.
+        Updates are those of the epoch's last step.
     follow_test : bool
         Score the test part after each epoch, too: the history then has ``test_loss``
         and so on. It is there to be read off at an epoch that the validation part has
@@ -215,7 +216,8 @@ class Runs:
         count from 1. From the epoch on in which a replica diverges its values are NaN.
     readings : pandas.DataFrame
         Labels and ``epoch, layer, metric, value``: what the instruments read, if
-        `record` asked for it. Epoch 0 is before training.
+        `record` asked for it, with a column ``unit`` before the metric where it was
+        about single units. Epoch 0 is before training.
     diverged : pandas.Series
         By labels, the first epoch in which loss or weights were not finite, or NA.
     labels : pandas.DataFrame
@@ -279,16 +281,19 @@ class Runs:
         return self._labelled(counts, columns | {"value": np.concatenate(values)})
 
     def _readings(self) -> pd.DataFrame:
-        counts, epochs, layers, metrics, values = [], [], [], [], [np.zeros(0)]
+        counts, epochs, all_names, values = [], [], [], [np.zeros(0)]
         for cell in self._cells:
             result, i = self._place(cell)
             counts.append(sum(len(names) for _, names, _ in result.readings))
             for epoch, names, read in result.readings:
                 epochs += [epoch] * len(names)
-                layers += [layer for layer, _ in names]
-                metrics += [metric for _, metric in names]
+                all_names += names
                 values.append(read[:, i].astype(float))
-        columns = {"epoch": epochs, "layer": layers, "metric": metrics}
+        columns = {"epoch": epochs, "layer": [name[0] for name in all_names]}
+        if "units" in self._work.record:
+            units = [name[2] if len(name) > 2 else pd.NA for name in all_names]
+            columns["unit"] = pd.array(units, dtype="Int64")
+        columns["metric"] = [name[1] for name in all_names]
         return self._labelled(counts, columns | {"value": np.concatenate(values)})
 
     def _diverged(self) -> pd.Series:

@@ -10,8 +10,8 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion"},
-    {"plots", "models", "pace", "tabular"},
-    {"bowls", "drawings"},
+    {"plots", "models", "pace", "tabular", "lives", "costs"},
+    {"bowls", "drawings", "shapes"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
@@ -33,6 +33,7 @@ LAYERS = [
 ]
 # Frames are all that these know of an experiment.
 FRAMES_ONLY = {"plots", "claims", "criterion", "statistics", "cards", "tabular"}
+FRAMES_ONLY |= {"lives"}
 
 
 def module_name(path: Path) -> str:

@@ -186,6 +186,9 @@ def test_an_identity_is_not_drawn():
     found = checks.starting_weights_differ(*begun)
     assert found.outcome == "passed"
     assert found.detail.startswith("1 of 1")
+    by_hand = np.repeat([-3.0, 0.0], 4)
+    found = checks.starting_weights_differ([by_hand], [by_hand])
+    assert found.outcome == "does not apply"
     only = checks.starting_weights_differ([2 * np.eye(3, 5)], [2 * np.eye(3, 5)])
     assert only.outcome == "does not apply"
 

@@ -46,6 +46,15 @@ def test_thinned_networks_joins_only_the_units_that_are_on():
         drawings.thinned_networks(masks, ["one", "two"])
 
 
+def test_dead_unit_is_off_for_every_example():
+    ax = drawings.dead_unit()
+    sums = [one.get_offsets()[:, 0] for one in ax.collections[:-1]]
+    some, others, none, dead = (s for s in sums)
+    assert min(some) > 0 >= max(others) and len(some) + len(others) == len(dead)
+    assert len(none) == 0 and max(dead) < 0
+    plt.close("all")
+
+
 def test_layer_passes_draws_forward_above_back_above_their_product():
     ax = drawings.layer_passes()
     ax.figure.canvas.draw()

@@ -372,6 +372,14 @@ def play_bowl(section, page):
     slide(section.get_by_role("slider", name="Learning rate"), "0.464")
 
 
+def play_kill_unit(section, page):
+    slide(section.get_by_role("slider", name="Learning rate"), "0.3")
+    section.get_by_role("radio", name="nothing").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    section.get_by_role("button", name="Play").press("Enter")
+
+
 def play_twenty(section, page):
     slide(section.get_by_role("slider", name="Rows"), "50,000")
     slide(section.get_by_role("slider", name="Runs"), "10")
@@ -416,6 +424,7 @@ PLAYS = {
     "cliff": play_cliff,
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
+    "kill_unit": play_kill_unit,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,

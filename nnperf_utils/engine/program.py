@@ -35,7 +35,7 @@ from nnperf_utils.engine.numbers import Number, per_replica
 from nnperf_utils.engine.plan import Plan
 from nnperf_utils.engine.starts import State, preserved_random_state
 
-_READ = ("gradients", "activations")
+_READ = ("gradients", "activations", "units")
 _CHUNK_BYTES = 2**28
 
 
@@ -487,8 +487,8 @@ class Program:
                         self.model, before, replica["trainable"]
                     )
             # pfor sorts the keys of a dict: keep the layers' order.
-            self.reading_names = list(readings)
-            return [tf.cast(v, tf.float32) for v in readings.values()]
+            self.reading_names, parts = instruments.one_by_one(readings)
+            return [tf.cast(v, tf.float32) for v in parts]
 
         values = {k: v for k, v in state.items() if k != "optimizer"}
         return self._map(read, values, before or None, *own)

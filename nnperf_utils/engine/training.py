@@ -148,10 +148,13 @@ def _data(tasks: Sequence[Task]) -> tuple:
     return stacked(tasks, lambda t: t.train), stacked(tasks, lambda t: dict(t.watched))
 
 
-def _probe(task: Task) -> tuple:
-    return tree.map_structure(
-        lambda a: None if a is None else a[:_PROBE_EXAMPLES], task.train
-    )
+def _probe(task: Task, record: Sequence[str]) -> tuple:
+    """Return what is read: a few examples, or all, if it is about single units.
+
+    Only a unit that is off for all of them gets no gradient from any batch.
+    """
+    most = None if "units" in record else _PROBE_EXAMPLES
+    return tree.map_structure(lambda a: None if a is None else a[:most], task.train)
 
 
 def _tensor(a: Any) -> Any:
@@ -229,7 +232,9 @@ def _train_group(group: Group, work: Work, bar: tqdm) -> Result:
 def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) -> Result:
     compiled = program_of(group, plan)
     data, watched = _data(group.tasks)
-    probe = stacked(group.tasks, _probe) if plan.record else None
+    probe = None
+    if plan.record:
+        probe = stacked(group.tasks, lambda task: _probe(task, plan.record))
     states = [tree.map_structure(tf.constant, group.take(s)) for s in stacks]
     result = Result(
         group, plan, 0, {}, np.ones((0, len(group.cells)), bool), compiled.directions
@@ -245,7 +250,7 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
             ]
             names, values = compiled.reading_names, np.concatenate(parts, axis=1)
             if epoch == 0:  # no step yet, so no update
-                kept = [i for i, (_, what) in enumerate(names) if what != _UPDATE]
+                kept = [i for i, name in enumerate(names) if name[1] != _UPDATE]
                 names, values = [names[i] for i in kept], values[kept]
             result.readings.append((epoch, names, values))
 

@@ -17,7 +17,7 @@ from keras import tree
 from nnperf_utils.engine import private
 from nnperf_utils.seeds import shifted
 
-RECORDS = ("gradients", "activations", "updates")
+RECORDS = ("gradients", "activations", "updates", "units")
 
 
 class Cell(NamedTuple):

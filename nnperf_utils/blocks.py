@@ -119,8 +119,9 @@ def _logits(network: Blocks, weights: Weights, x: Any, skip: Any, branch: Any) -
     for matrix in tf.unstack(weights.blocks, axis=1):
         h = f = signals[-1]
         if network.normalize:
-            mean, variance = tf.nn.moments(f, axes=[1], keepdims=True)
-            f = (f - mean) * tf.math.rsqrt(variance + _EPSILON)
+            f -= tf.reduce_mean(f, axis=1, keepdims=True)
+            variance = tf.reduce_mean(f * f, axis=1, keepdims=True)
+            f *= tf.math.rsqrt(variance + _EPSILON)
         f = tf.nn.relu(f @ matrix) if network.last else tf.nn.relu(f) @ matrix
         signals.append(skip * h + branch * f)
     return [*signals, tf.nn.relu(signals[-1]) @ weights.output + weights.bias]
@@ -366,9 +367,9 @@ def _trainer(form: Blocks, data: Any, epochs: int, batch_size: int) -> Any:
     def step(count, weights, first, second, rows, skip, branch, rate):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits = _logits(
-                form, Weights(*weights), tf.gather(x, rows), skip, branch
-            )[-1]
+            logits = _logits(form, Weights(*weights), tf.gather(x, rows), skip, branch)[
+                -1
+            ]
             losses = _losses(logits, tf.gather(y, rows))
         gradients = tape.gradient(losses, weights)
         count += 1
@@ -416,7 +417,9 @@ def _trainer(form: Blocks, data: Any, epochs: int, batch_size: int) -> Any:
         losses = []
         for number in range(1, epochs + 1):
             orders = [example_order(seed, number, len(y)) for *_, seed in runs]
-            state, of_epoch = epoch(tuple(state), tf.constant(np.stack(orders)), *numbers)
+            state, of_epoch = epoch(
+                tuple(state), tf.constant(np.stack(orders)), *numbers
+            )
             losses.append(of_epoch.numpy())
         return losses, [w.numpy() for w in state[1]]
 

@@ -478,7 +478,9 @@ def residual_block(*, ax: Axes | None = None) -> Axes:
             places[1:3, 0] = 3.3, 5.4
             places = places[[0, 3, 1, 2, 4]]
         for number, (part, place) in enumerate(zip(parts, places, strict=True)):
-            _box(ax, *place, part, color, **({"bbox": None} if number in (0, 4) else {}))
+            _box(
+                ax, *place, part, color, **({"bbox": None} if number in (0, 4) else {})
+            )
         for before, after in pairwise(places):
             middle, reach = (before + after) / 2, 0.2 * (after - before)
             ends = (middle - reach, middle + reach)

@@ -1,6 +1,6 @@
 // title: Cut a block
-// goal: cut four of the eight blocks so that the residual network keeps within three points of what the best choice of four keeps.
-// takeaway: A residual network goes on without most of its blocks, one more than another, and a plain network that was trained in the same way falls with the first cut.
+// goal: cut four of the eight blocks so that the scaled network keeps within three points of what the best choice of four keeps.
+// takeaway: How much a network misses a block depends on how much the block adds: all in a plain network, a share in a residual one, little where the branches are scaled.
 // uses: d3
 // data: network, cut, accuracy
 nnperf.lab("cut_block", (lab) => {
@@ -30,10 +30,10 @@ nnperf.lab("cut_block", (lab) => {
     "Put all back": () =>
       lab.set(Object.fromEntries(numbers.map((k) => [`b${k}`, false]))),
   });
-  const chain = lab.plot({ height: 150, margin: { left: 70, top: 22, bottom: 34 } });
+  const chain = lab.plot({ height: 170, margin: { left: 112, top: 8, bottom: 34 } });
   const plot = lab.plot({ height: 260 });
   const percent = (share) => `${kit.number(100 * share)}%`;
-  const colors = ["nnp-c2", "nnp-c1"];
+  const colors = ["nnp-c2", "nnp-c3", "nnp-c1"];
 
   /** Draw each network as a row of blocks; what is cut is an empty frame. */
   function drawChains(cut) {
@@ -43,7 +43,7 @@ nnperf.lab("cut_block", (lab) => {
         domain: [-0.6, names.length - 0.4],
         label: "",
         ticks: names.map((_, i) => i),
-        format: (i) => names[i],
+        format: (i) => `${names[i]} ${percent(left[names[i]][cut])}`,
       },
     );
     names.forEach((_, i) => {
@@ -73,20 +73,10 @@ nnperf.lab("cut_block", (lab) => {
     names.forEach((name, i) => {
       plot.band(`range${i} ${colors[i]}`, ranges[name]);
       plot.dots(`now${i} ${colors[i]}`, [[out, left[name][cut]]], 6);
-      plot.words(`name${i} ${colors[i]}`, [
-        {
-          x: out,
-          y: left[name][cut],
-          dx: out > blocks / 2 ? -10 : 10,
-          dy: i ? -6 : 16,
-          anchor: out > blocks / 2 ? "end" : "start",
-          text: `${name}, ${percent(left[name][cut])}`,
-        },
-      ]);
     });
-    const residual = names[names.length - 1];
-    const most = ranges[residual][half][2];
-    const kept = left[residual][cut];
+    const last = names[names.length - 1];
+    const most = ranges[last][half][2];
+    const kept = left[last][cut];
     lab.reached(out === half && most - kept <= 0.03);
     const said = names.map((name) => `${name} ${percent(left[name][cut])}`).join(", ");
     const which = numbers.filter((k) => cut & (1 << (k - 1))).join(", ");

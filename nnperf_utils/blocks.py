@@ -148,7 +148,7 @@ def _repeated(a: np.ndarray, times: int) -> tf.Tensor:
 
 
 def sizes(
-    network: Blocks, data: Any, *, seeds: int | Sequence[int] = 20, examples: int = 256
+    network: Blocks, data: Any, *, seeds: int | Sequence[int] = 20, examples: int = 128
 ) -> pd.DataFrame:
     """Measure signal and gradient at each block, before training.
 
@@ -165,10 +165,10 @@ def sizes(
     -------
     pandas.DataFrame
         Columns ``block, seed, metric, value``; block 0 is what enters the first one.
-        ``signal`` is the mean square of what leaves a block, ``differences`` the same
-        of what examples differ by from their mean, ``gradient`` the norm of the
-        gradient of the block's weights, ``arriving`` the norm of the gradient with
-        respect to what leaves the block.
+        ``signal`` is the mean square of what leaves a block; ``directions`` in how many
+        directions the examples differ there, (Σλ)² / Σλ² of the eigenvalues of their
+        covariance, at least 1; ``gradient`` the norm of the gradient of the block's
+        weights, ``arriving`` that of the gradient of what leaves the block.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def sizes(
     weights = Weights(*map(tf.constant, network.start(data, seeds)))
     both = (_numbers([value] * len(seeds)) for value in (network.skip, network.branch))
     with tf.GradientTape() as tape:
-        tape.watch(weights.blocks)
+        tape.watch(weights)
         *signals, logits = _logits(network, weights, x, *both)
         loss = tf.reduce_sum(_losses(logits, y))
     of_blocks, arriving = tape.gradient(loss, [weights.blocks, signals])
@@ -191,13 +191,18 @@ def sizes(
     def mean_square(values: tf.Tensor) -> np.ndarray:
         return tf.reduce_mean(values**2, axis=[1, 2]).numpy()
 
-    def less_mean(values: tf.Tensor) -> tf.Tensor:
-        return values - tf.reduce_mean(values, axis=1, keepdims=True)
+    def directions(values: tf.Tensor) -> np.ndarray:
+        values -= tf.reduce_mean(values, axis=1, keepdims=True)
+        # of size one: the fourth power of a large signal would overflow
+        values /= tf.sqrt(tf.reduce_mean(values**2, axis=[1, 2], keepdims=True))
+        covariance = tf.matmul(values, values, transpose_a=True)
+        total = tf.linalg.trace(covariance) ** 2
+        return (total / tf.reduce_sum(covariance**2, axis=[1, 2])).numpy()
 
     of_each = norm(of_blocks, [2, 3]).T
     metrics = {
         "signal": [mean_square(h) for h in signals],
-        "differences": [mean_square(less_mean(h)) for h in signals],
+        "directions": [directions(h) for h in signals],
         "gradient": [np.full(len(seeds), np.nan), *of_each],
         "arriving": [norm(g, [1, 2]) for g in arriving],
     }

@@ -108,10 +108,10 @@ def trials() -> pd.DataFrame:
 
 # what a lab is made of here, in place of a chapter's run
 def cuts() -> pd.DataFrame:
-    """Return the accuracy of two networks without each choice of eight blocks."""
+    """Return the accuracy of three networks without each choice of eight blocks."""
     draw = np.random.default_rng(3)
     parts = []
-    for network, weight in {"plain": 0.25, "residual": 0.03}.items():
+    for network, weight in {"plain": 0.25, "residual": 0.1, "scaled": 0.03}.items():
         worth = weight * draw.uniform(0.5, 1.5, 8)
         for cut in range(256):
             lost = sum(worth[k] for k in range(8) if cut & 1 << k)
@@ -424,8 +424,8 @@ def play_tune_yourself(section, page):
 
 
 def play_cut_block(section, page):
-    of_residual = cuts().query("network == 'residual'").set_index("cut")["accuracy"]
-    halves = of_residual[[cut for cut in of_residual.index if cut.bit_count() == 4]]
+    scaled = cuts().query("network == 'scaled'").set_index("cut")["accuracy"]
+    halves = scaled[[cut for cut in scaled.index if cut.bit_count() == 4]]
     for block in range(1, 9):
         if halves.idxmax() & 1 << (block - 1):
             section.get_by_role("switch", name=f"cut block {block}").press("Space")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,8 +17,10 @@ __all__ = [
     "dead_unit",
     "layer_passes",
     "layer_sums",
+    "residual_block",
     "row_splits",
     "search_loop",
+    "skip_paths",
     "thinned_networks",
     "training_step",
     "weight_paths",
@@ -55,6 +57,23 @@ _LEARN = (
     r"slope of $L$",
     "loss $L$",
 )
+
+_RESIDUAL_FORWARD = (
+    "$h_{l-1}$",
+    "ReLU",
+    r"$\times\,W_l$",
+    "$+$",
+    "$h_l$",
+)
+_RESIDUAL_BACK = (
+    "$g_{l-1}$",
+    "$+$",
+    "× slope",
+    r"$\times\,W_l^\top$",
+    "$g_l$",
+)
+
+_CROSS = {"color": "#262626", "ha": "center", "va": "center", "fontweight": "bold"}
 
 _WIRE = {"color": "#9A9A9A", "linewidth": 0.8, "zorder": 1}
 
@@ -471,3 +490,91 @@ def what_is_averaged() -> np.ndarray:
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
     return axes
+
+
+def residual_block(*, ax: Axes | None = None) -> Axes:
+    """Draw a residual block: the signal's two ways on top, the gradient's below.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or plt.subplots(figsize=(5.6, 3.6))[1]
+    rows = (
+        ("forward", 3.4, PALETTE[0], _RESIDUAL_FORWARD, "unchanged", False),
+        ("back", 0.6, PALETTE[1], _RESIDUAL_BACK, "unchanged", True),
+    )
+    for name, height, color, parts, skip, back in rows:
+        # what comes in, two boxes of the branch, the sum, what goes out
+        places = np.array([(x, height) for x in (0, 2.1, 4.2, 6.1, 7.5)])
+        if back:
+            places[3, 0] = 1.4
+            places[1:3, 0] = 3.3, 5.4
+            places = places[[0, 3, 1, 2, 4]]
+        for number, (part, place) in enumerate(zip(parts, places, strict=True)):
+            _box(
+                ax, *place, part, color, **({"bbox": None} if number in (0, 4) else {})
+            )
+        for before, after in pairwise(places):
+            middle, reach = (before + after) / 2, 0.2 * (after - before)
+            ends = (middle - reach, middle + reach)
+            _arrow(ax, *(ends[::-1] if back else ends), color)
+        plus = places[1] if back else places[3]
+        start = places[4] if back else places[0]
+        up = np.array([0, 0.3])
+        bent = f"arc3,rad={0.32 if back else -0.32}"
+        _arrow(ax, start + up, plus + up, color, connectionstyle=bent, lw=3)
+        look = {"ha": "center", "color": text_color(color)}
+        ax.text((start[0] + plus[0]) / 2, height + 1.35, skip, **look)
+        ax.text(-0.5, height + 1.35, name, color=text_color(color))
+    ax.set(xlim=(-0.6, 8.1), ylim=(-0.1, 5.2))
+    ax.axis("off")
+    return ax
+
+
+def skip_paths(cut: int | None = None, blocks: int = 3, *, ax: Axes | None = None):
+    """Draw a residual network as all paths from its input to its output.
+
+    Parameters
+    ----------
+    cut : int, optional
+        A block that is taken out, counted from 1: the paths through it end there.
+    blocks : int
+        How many there are, each of which a path goes through or around.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is no such block.
+    """
+    if cut is not None and not 1 <= cut <= blocks:
+        raise ValueError(f"cut is {cut!r}; expected a block from 1 to {blocks}.")
+    paths = sorted(product((False, True), repeat=blocks), key=sum)
+    ax = ax or plt.subplots(figsize=(5.6, 0.4 * len(paths) + 0.4))[1]
+    for row, path in enumerate(paths):
+        is_dead = cut is not None and path[cut - 1]
+        color = "#9A9A9A" if is_dead else PALETTE[0]
+        end = cut if is_dead else blocks + 1
+        _arrow(ax, (0.3, -row), (end + 0.1 * is_dead, -row), color)
+        for number, through in enumerate(path, start=1):
+            if through and not (is_dead and number >= cut):
+                _box(ax, number, -row, f"$f_{number}$", color, fontsize="small")
+        if is_dead:
+            ax.text(cut, -row, "✕", **_CROSS)
+        words = f"{sum(path)} block{'' if sum(path) == 1 else 's'}"
+        ax.text(blocks + 1.15, -row, words, va="center", color=text_color(color))
+    ax.text(0.2, (1 - len(paths)) / 2, "input", ha="right", va="center")
+    ax.set(xlim=(-0.6, blocks + 2.2), ylim=(0.6 - len(paths), 0.6))
+    ax.axis("off")
+    return ax

@@ -21,7 +21,7 @@ LAYERS = [
     {"engine.program"},
     {"engine.training"},
     {"engine.workers"},
-    {"replicas", "checks", "design"},
+    {"replicas", "checks", "design", "blocks"},
     {"comparison"},
     {"history"},
     {"catalog"},

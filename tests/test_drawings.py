@@ -145,3 +145,31 @@ def test_row_splits_let_each_row_validate_once():
     assert names == ["one split", "fold 1", "fold 2", "fold 3", "fold 4"]
     with pytest.raises(ValueError, match="folds is 1; expected two or more"):
         drawings.row_splits(1)
+
+
+def test_residual_block_draws_both_ways_and_a_skip_past_the_branch():
+    ax = drawings.residual_block()
+    ax.figure.canvas.draw()
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("$+$") == texts.count("unchanged") == 2
+    heights = {
+        text: one.get_position()[1] for text, one in zip(texts, ax.texts, strict=True)
+    }
+    assert heights["forward"] > heights["back"]
+    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+
+
+def test_skip_paths_are_all_choices_and_those_through_a_cut_block_end_there():
+    ax = drawings.skip_paths()
+    texts = [text.get_text() for text in ax.texts]
+    assert sorted(t for t in texts if t.endswith(("block", "blocks"))) == sorted(
+        ["0 blocks"] + 3 * ["1 block"] + 3 * ["2 blocks"] + ["3 blocks"]
+    )
+    assert texts.count("$f_2$") == 4 and "✕" not in texts
+    texts = [text.get_text() for text in drawings.skip_paths(cut=2).texts]
+    assert texts.count("✕") == 4 and "$f_2$" not in texts
+    # of block 3, only what is not behind the cut
+    assert texts.count("$f_3$") == 2
+    with pytest.raises(ValueError, match="cut is 4; expected a block from 1 to 3"):
+        drawings.skip_paths(cut=4)

@@ -108,7 +108,20 @@ def trials() -> pd.DataFrame:
 
 
 # what a lab is made of here, in place of a chapter's run
+def cuts() -> pd.DataFrame:
+    """Return the accuracy of three networks without each choice of eight blocks."""
+    draw = np.random.default_rng(3)
+    parts = []
+    for network, weight in {"plain": 0.25, "residual": 0.1, "scaled": 0.03}.items():
+        worth = weight * draw.uniform(0.5, 1.5, 8)
+        for cut in range(256):
+            lost = sum(worth[k] for k in range(8) if cut & 1 << k)
+            parts.append((network, cut, max(0.1, 0.8 - lost)))
+    return pd.DataFrame(parts, columns=["network", "cut", "accuracy"])
+
+
 DATA = {
+    "cut_block": cuts,
     "gradient_line": gradients,
     "stop_training": curves,
     "tune_yourself": trials,
@@ -419,9 +432,18 @@ def play_tune_yourself(section, page):
             section.get_by_role("button", name="Another split").press("Enter")
 
 
+def play_cut_block(section, page):
+    scaled = cuts().query("network == 'scaled'").set_index("cut")["accuracy"]
+    halves = scaled[[cut for cut in scaled.index if cut.bit_count() == 4]]
+    for block in range(1, 9):
+        if halves.idxmax() & 1 << (block - 1):
+            section.get_by_role("switch", name=f"cut block {block}").press("Space")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
+    "cut_block": play_cut_block,
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,

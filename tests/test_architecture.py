@@ -14,7 +14,7 @@ LAYERS = [
     {"bowls", "drawings"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
-    {"engine.stateless", "engine.vectorize"},
+    {"engine.stateless", "engine.vectorize", "engine.rates", "curvature"},
     {"engine.groups"},
     {"engine.plan"},
     {"engine.program"},

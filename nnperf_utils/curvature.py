@@ -162,16 +162,11 @@ def descend(
     if not np.isfinite(rate) or rate <= 0:
         raise ValueError(f"rate is {rate!r}; expected a finite number above 0.")
     x, y = _checked(model, x, y)
-    gradient, _ = _functions(model)
+    step, _ = _functions(model)
     before = [variable.numpy() for variable in model.trainable_variables]
-    losses = []
+    rates = [tf.constant(rate, tf.float32)] * steps + [tf.constant(0.0)]
     try:
-        for _ in range(steps):
-            loss, slopes = gradient(x, y)
-            losses.append(float(loss))
-            for variable, slope in zip(model.trainable_variables, slopes, strict=True):
-                variable.assign_sub(rate * slope)
-        losses.append(float(gradient(x, y)[0]))
+        losses = [float(step(x, y, one)) for one in rates]
     finally:
         for variable, value in zip(model.trainable_variables, before, strict=True):
             variable.assign(value)
@@ -194,13 +189,19 @@ def _checked(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
 # One model at a time: give it other weights to look at its likes without tracing anew.
 @lru_cache(maxsize=1)
 def _functions(model: keras.Model) -> tuple[Callable, Callable]:
-    """Return a model's loss with its gradient, and its Hessian product, compiled."""
+    """Return a model's step, which tells the loss before, and its Hessian product."""
 
     def sloped(x: Any, y: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             loss = model.compute_loss(x, y, model(x, training=False), training=False)
         weights = [variable.value for variable in model.trainable_variables]
         return loss, tape.gradient(loss, weights, unconnected_gradients="zero")
+
+    def step(x: Any, y: Any, rate: tf.Tensor) -> tf.Tensor:
+        loss, slopes = sloped(x, y)
+        for variable, slope in zip(model.trainable_variables, slopes, strict=True):
+            variable.assign_sub(rate * slope)
+        return loss
 
     def product(x: Any, y: Any, direction: tf.Tensor) -> tf.Tensor:
         weights = [variable.value for variable in model.trainable_variables]
@@ -217,6 +218,6 @@ def _functions(model: keras.Model) -> tuple[Callable, Callable]:
         return tf.concat([tf.reshape(column, [-1]) for column in columns], 0)
 
     return (
-        tf.function(sloped, autograph=False, reduce_retracing=True),
+        tf.function(step, autograph=False, reduce_retracing=True),
         tf.function(product, autograph=False, reduce_retracing=True),
     )

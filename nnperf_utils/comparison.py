@@ -1084,7 +1084,9 @@ class Comparison:
                 )
                 if name in study.callbacks:
                     of.setdefault("callback changes the learning rate", {})[shown] = (
-                        checks.callback_changes_learning_rate(own)
+                        checks.callback_changes_learning_rate(
+                            _numbered(_of(_of_table(self.history, table), name))
+                        )
                     )
                 with starts.preserved_random_state():
                     of["dropout only in training"][shown] = (
@@ -1101,7 +1103,7 @@ class Comparison:
                 if name != self.variants[0] and self.variants[0] in histories:
                     of["variant changes training"][shown] = (
                         checks.variant_changes_training(
-                            own, histories[self.variants[0]]
+                            *self._side_by_side(table, name, self.variants[0])
                         )
                     )
                 of["best of the grid is not at its edge"][shown] = _inside(
@@ -1120,6 +1122,13 @@ class Comparison:
             )
         for check, outcomes in of.items():
             self._note(check, outcomes)
+
+    def _side_by_side(self, table: Table, *variants: str) -> list[pd.DataFrame]:
+        """Return histories run by run, of all arms if all have the same ones."""
+        whole = [_of(_of_table(self.history, table), name) for name in variants]
+        if len({len(own) for own in whole}) > 1:
+            whole = [_first_arm(own, n) for own, n in zip(whole, variants, strict=True)]
+        return [_numbered(own) for own in whole]
 
     def _trained(
         self, model: keras.Model, name: str, table: Table, own: pd.DataFrame

@@ -9,7 +9,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
-    {"seeds", "datasets", "statistics", "criterion"},
+    {"seeds", "datasets", "statistics", "criterion", "schedules"},
     {"plots", "models", "pace", "tabular"},
     {"bowls", "drawings"},
     {"engine.private"},

@@ -171,6 +171,34 @@ def test_a_callback_that_never_acts_is_warned_of():
         )
 
 
+def test_acting_at_one_rate_of_a_grid_is_acting(recwarn):
+    def from_the_start(learning_rate):  # at one of the two rates alone
+        return callbacks.LearningRateScheduler(
+            lambda _: learning_rate * (0.5 if learning_rate > 0.2 else 1)
+        )
+
+    def late(learning_rate):
+        return callbacks.LearningRateScheduler(
+            lambda epoch: learning_rate / (1 + (epoch > 3 and learning_rate > 0.2))
+        )
+
+    result = compare(
+        {"constant": network, "half": network, "late": network},
+        DATA,
+        seeds=2,
+        epochs=6,
+        grid={"learning_rate": [0.1, 0.3]},
+        choose=False,
+        callbacks={"half": from_the_start, "late": late},
+        progress=False,
+    )
+    found = result.checks.set_index(["check", "variant"])["outcome"]
+    assert found["variant changes training", "half"] == "passed"
+    assert found["callback changes the learning rate", "late"] == "passed"
+    assert found["callback changes the learning rate", "half"] == "failed"
+    assert len([w for w in recwarn if "check failed" in str(w.message)]) == 1
+
+
 def test_a_number_of_the_callback_is_a_number_of_the_grid():
     def waiting(patience):
         return callbacks.ReduceLROnPlateau(factor=0.5, patience=patience)

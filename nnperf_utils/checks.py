@@ -19,6 +19,7 @@ from nnperf_utils.engine import private
 
 __all__ = [
     "Outcome",
+    "callback_changes_learning_rate",
     "clipping_fires",
     "draws_at_random",
     "dropout_only_in_training",
@@ -95,6 +96,33 @@ def schedule_changes_learning_rate(model: keras.Model, updates: int) -> Outcome:
         high > 1.01 * low,
         f"learning rate from {rates[0]:.3g} to {rates[-1]:.3g} over {updates} updates, "
         f"between {low:.3g} and {high:.3g}",
+    )
+
+
+def callback_changes_learning_rate(history: pd.DataFrame) -> Outcome:
+    """Check that a callback did change the learning rate, and count in how many runs.
+
+    A plateau that never comes, or a schedule that is meant for a longer run, leaves the
+    rate as it was.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Columns ``seed``, ``epoch``, ``metric``, ``value``, with the metric
+        ``learning_rate``.
+
+    Returns
+    -------
+    Outcome
+        Failed where the rate is the same throughout in all runs.
+    """
+    rates = history[history["metric"] == "learning_rate"]
+    by_run = rates.groupby("seed")["value"]
+    acted = by_run.max() > 1.01 * by_run.min()
+    return _judged(
+        bool(acted.any()),
+        f"it acted in {acted.sum()} of {len(acted)} runs; the rate was between "
+        f"{rates['value'].min():.3g} and {rates['value'].max():.3g}",
     )
 
 

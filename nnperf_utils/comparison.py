@@ -56,6 +56,7 @@ def compare(
     grid: Mapping[str, Sequence[Any]] | None = None,
     choose: bool = True,
     tuning_seeds: int = 5,
+    callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]] | None = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
     class_weight: Mapping[int, float] | None = None,
@@ -109,6 +110,11 @@ def compare(
     tuning_seeds : int
         Number of seeds for tuning (on each split): those that follow the largest of
         `seeds`, so that no compared run has had a part in the choice.
+    callbacks : mapping of str to callable, optional
+        For some of the variants a function that returns the callback which sets the
+        learning rate between epochs, as in
+        :func:`~nnperf_utils.replicas.replicate`. It takes those numbers of the grid
+        that it names: ``lambda learning_rate: LearningRateScheduler(...)``.
     record, follow_test, class_weight, sample_weight, progress, executor, jit_compile
         As in :func:`~nnperf_utils.replicas.replicate`. A ``sample_weight`` needs data
         that are one data set.
@@ -160,6 +166,7 @@ def compare(
     variants = _checked_variants(variants, 1 if is_enough else 2)
     dealt = design.seeds_by_split(tables, seeds, crossed)
     grid = _checked_grid(grid, learning_rates)
+    callbacks = _checked_callbacks(callbacks, variants)
     for name, value in (("choose", choose), ("follow_test", follow_test)):
         if not isinstance(value, bool):
             raise TypeError(f"{name} is {value!r}; expected True or False.")
@@ -170,7 +177,13 @@ def compare(
     if sample_weight is not None and sum(len(table.splits) for table in tables) > 1:
         raise ValueError("sample_weight needs data that are one data set.")
     knobs = {
-        name: _knobs(name, _for_table(build, tables[0]), grid, dealt[0][0][0])
+        name: _knobs(
+            name,
+            _for_table(build, tables[0]),
+            grid,
+            dealt[0][0][0],
+            callbacks.get(name),
+        )
         for name, build in variants.items()
     }
     unused = [knob for knob in grid if not any(knob in own for own in knobs.values())]
@@ -194,6 +207,7 @@ def compare(
             for table in tables
             for position, split in enumerate(table.splits)
         ],
+        callbacks,
     )
     points = {name: _points(own) for name, own in knobs.items()}
     first = {(t, name): points[name][0] for t in range(len(tables)) for name in points}
@@ -271,6 +285,7 @@ class _Study:
     variants: Mapping[str, Callable[..., keras.Model]]
     tables: list[Table]
     tasks: list[Any]  # of all splits of all tables, in order
+    callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]]
 
     def task(self, table: int, split: int) -> int:
         """Return the position of a split's task."""
@@ -291,8 +306,11 @@ class _Study:
                     # cannot look into apart by the function that builds them.
                     own = partial(_built, _for_table(build, table), point)
                     label = tuple(point.items()) if labelled else ()
+                    callback = self.callbacks.get(name)
+                    if callback is not None:
+                        callback = partial(callback, **_taken(callback, point))
                     cells += [
-                        Cell(name, seed, own, self.task(t, split), label)
+                        Cell(name, seed, own, self.task(t, split), label, callback)
                         for split in range(len(table.splits))
                         for seed in seeds[t][split]
                     ]
@@ -1065,6 +1083,12 @@ class Comparison:
                 of["schedule changes the learning rate"][shown] = (
                     checks.schedule_changes_learning_rate(model, max(updates[shown]))
                 )
+                if name in study.callbacks:
+                    of.setdefault("callback changes the learning rate", {})[shown] = (
+                        checks.callback_changes_learning_rate(
+                            _numbered(_of(_of_table(self.history, table), name))
+                        )
+                    )
                 with starts.preserved_random_state():
                     of["dropout only in training"][shown] = (
                         checks.dropout_only_in_training(
@@ -1080,7 +1104,7 @@ class Comparison:
                 if name != self.variants[0] and self.variants[0] in histories:
                     of["variant changes training"][shown] = (
                         checks.variant_changes_training(
-                            own, histories[self.variants[0]]
+                            *self._side_by_side(table, name, self.variants[0])
                         )
                     )
                 of["best of the grid is not at its edge"][shown] = _inside(
@@ -1099,6 +1123,13 @@ class Comparison:
             )
         for check, outcomes in of.items():
             self._note(check, outcomes)
+
+    def _side_by_side(self, table: Table, *variants: str) -> list[pd.DataFrame]:
+        """Return histories run by run, of all arms if all have the same ones."""
+        whole = [_of(_of_table(self.history, table), name) for name in variants]
+        if len({len(own) for own in whole}) > 1:
+            whole = [_first_arm(own, n) for own, n in zip(whole, variants, strict=True)]
+        return [_numbered(own) for own in whole]
 
     def _trained(
         self, model: keras.Model, name: str, table: Table, own: pd.DataFrame
@@ -1171,11 +1202,16 @@ def _for_table(build: Callable[..., keras.Model], table: Table) -> Callable:
 
 def _built(build: Callable[..., keras.Model], knobs: Mapping[str, Any]) -> Any:
     """Build a model with some numbers set, the learning rate if need be afterwards."""
-    keywords = {k: v for k, v in knobs.items() if _takes(build, k)}
+    keywords = _taken(build, knobs)
     model = build(**keywords)
     if "learning_rate" in knobs and "learning_rate" not in keywords:
         model.optimizer.learning_rate = knobs["learning_rate"]
     return model
+
+
+def _taken(function: Callable, knobs: Mapping[str, Any]) -> Point:
+    """Return those numbers that a function names."""
+    return {knob: value for knob, value in knobs.items() if _takes(function, knob)}
 
 
 def _takes(build: Callable, keyword: str) -> bool:
@@ -1190,12 +1226,19 @@ def _takes(build: Callable, keyword: str) -> bool:
 
 
 def _knobs(
-    name: str, build: Callable, grid: Mapping[str, tuple], seed: int
+    name: str,
+    build: Callable,
+    grid: Mapping[str, tuple],
+    seed: int,
+    callback: Callable | None = None,
 ) -> dict[str, tuple]:
     """Return the part of the grid that applies to a variant."""
     own = {knob: values for knob, values in grid.items() if _takes(build, knob)}
-    if "learning_rate" in grid and "learning_rate" not in own:
-        first = partial(build, **{knob: values[0] for knob, values in own.items()})
+    if callback is not None:
+        named = {k: v for k, v in grid.items() if _takes(callback, k)}
+        own = {k: v for k, v in grid.items() if k in own or k in named}
+    if "learning_rate" in grid and not _takes(build, "learning_rate"):
+        first = partial(build, **{k: v[0] for k, v in own.items() if _takes(build, k)})
         with starts.preserved_random_state():
             optimizer = getattr(starts.build_model(first, seed), "optimizer", None)
         if optimizer and not isinstance(optimizer.learning_rate, keras.Variable):
@@ -1356,6 +1399,28 @@ def _checked_variants(variants: Any, least: int) -> dict[str, Callable]:
                 "function that returns a compiled model."
             )
     return dict(variants)
+
+
+def _checked_callbacks(callbacks: Any, variants: Mapping) -> dict[str, Callable]:
+    """Return the functions that make callbacks, by variant."""
+    if callbacks is None:
+        return {}
+    if not isinstance(callbacks, Mapping):
+        raise TypeError(
+            "callbacks must be a dictionary from a variant's name to a function that "
+            f"returns its callback; got {type(callbacks).__name__}."
+        )
+    for name, callback in callbacks.items():
+        if name not in variants:
+            raise ValueError(
+                f"callbacks has {name!r}; the variants are {', '.join(variants)}."
+            )
+        if not callable(callback) or isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"callbacks[{name!r}] is of type {type(callback).__name__}; expected a "
+                "function that returns a callback, so that each run has its own."
+            )
+    return dict(callbacks)
 
 
 def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple]:

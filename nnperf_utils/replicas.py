@@ -34,7 +34,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import tree
 
-from nnperf_utils.engine import groups, starts, training, workers
+from nnperf_utils.engine import groups, rates, starts, training, workers
 from nnperf_utils.engine.program import Program
 from nnperf_utils.engine.training import Result
 from nnperf_utils.engine.work import (
@@ -49,11 +49,6 @@ from nnperf_utils.engine.work import (
 
 __all__ = ["Cell", "Runs", "example_order", "replicate", "train", "train_work"]
 
-_COMPARISONS = {
-    keras.ops.less: lambda a, b: np.float32(a) < np.float32(b),
-    keras.ops.greater: lambda a, b: np.float32(a) > np.float32(b),
-}
-
 
 def replicate(
     build: Callable[[], keras.Model],
@@ -62,6 +57,7 @@ def replicate(
     seeds: int | Sequence[int],
     epochs: int,
     batch_size: int = 32,
+    callback: Callable[[], keras.callbacks.Callback] | None = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
     class_weight: dict[int, float] | None = None,
@@ -86,6 +82,10 @@ def replicate(
         A number means 0, 1, … seeds - 1.
     epochs, batch_size : int
         As in ``fit``; the last batch of an epoch may be smaller.
+    callback : callable, optional
+        Returns a ``keras.callbacks.ReduceLROnPlateau`` or ``LearningRateScheduler``,
+        one for each replica, which sets its learning rate between epochs. The history
+        then has the metric ``learning_rate``, the rate that an epoch was trained with.
     record : str or sequence of str
         Of ``"gradients"``, ``"activations"``, ``"updates"``, ``"units"``: have
         `instruments` read each replica before training (epoch 0) and after each epoch,
@@ -128,7 +128,7 @@ def replicate(
             f"build is of type {type(build).__name__}; expected a function that "
             "returns a compiled model."
         )
-    cells = [Cell(None, seed, build) for seed in check_seeds(seeds)]
+    cells = [Cell(None, seed, build, callback=callback) for seed in check_seeds(seeds)]
     return train(
         cells,
         data,
@@ -645,7 +645,7 @@ class Runs:
             for epoch, value in enumerate(values):
                 callback.on_epoch_end(epoch, {monitor: float(value)})
                 # the same comparison at a tenth of the time, without TensorFlow
-                callback.monitor_op = _COMPARISONS.get(
+                callback.monitor_op = rates.COMPARISONS.get(
                     callback.monitor_op, callback.monitor_op
                 )
                 if trainee.stop_training:

@@ -9,13 +9,13 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
-    {"seeds", "datasets", "statistics", "criterion"},
+    {"seeds", "datasets", "statistics", "criterion", "schedules"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
     {"bowls", "drawings", "shapes"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
-    {"engine.stateless", "engine.vectorize"},
+    {"engine.stateless", "engine.vectorize", "engine.rates", "curvature"},
     {"engine.groups"},
     {"engine.plan"},
     {"engine.program"},

@@ -13,7 +13,7 @@ Cells go one way through these rooms, and each can be read alone:
     the optimizer on values (``stateless``), and what TensorFlow's ``pfor`` lacks
     (``vectorize``).
 ``training``
-    The loop over groups and epochs.
+    The loop over groups and epochs; between epochs callbacks may set ``rates``.
 ``workers``
     The same on other processes and machines.
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from nnperf_utils.engine import numbers, private, starts
+from nnperf_utils.engine import numbers, private, rates, starts
 from nnperf_utils.engine.work import Cell, Task, Work, head
 
 # Recurrent layers vectorize without XLA only; XLA's convolutions and the gradients of
@@ -47,6 +47,7 @@ class Group:
     layers_against_xla: bool
     draws_in_training: bool  # dropout and the like
     iterations: int  # where the optimizer's variables have the count of updates
+    learning_rate: int | None  # and where the rate, if it has no schedule
     first_two: dict[str | None, list[list[np.ndarray]]]  # starts of each variant
     model: keras.Model | None = None  # of the first cell, until a program takes it
 
@@ -183,14 +184,17 @@ def _group(key: Any, found: _Found, work: Work) -> Group:
         varying=varying,
         layers_against_xla=any(isinstance(layer, _NOT_FOR_XLA) for layer in layers),
         draws_in_training=any(private.seed_generators(layer) for layer in layers),
-        iterations=next(
-            i
-            for i, variable in enumerate(model.optimizer.variables)
-            if variable is model.optimizer.iterations
-        ),
+        iterations=_position(model.optimizer, model.optimizer.iterations),
+        learning_rate=_position(model.optimizer, model.optimizer.learning_rate),
         first_two=_first_two(found),
         model=model,
     )
+
+
+def _position(optimizer: keras.Optimizer, wanted: Any) -> int | None:
+    """Return where a variable stands among an optimizer's; None where it does not."""
+    places = [i for i, own in enumerate(optimizer.variables) if own is wanted]
+    return places[0] if places else None
 
 
 def _first_two(found: _Found) -> dict[str | None, list[list[np.ndarray]]]:
@@ -317,6 +321,13 @@ def _check_model(model: Any, cell: Cell, task: Task) -> None:
                 f"build{of} returned a model whose optimizer has {option}, which "
                 "cannot be replicated."
             )
+    if cell.callback is not None:
+        rates.checked_callback(cell)
+    if cell.callback is not None and numbers.schedule_of(model.optimizer) is not None:
+        raise ValueError(
+            f"build{of} returned a model whose optimizer has a learning-rate schedule, "
+            "so its callback cannot set the rate; give it one of the two."
+        )
     if not model.trainable_variables and model.built:
         raise ValueError(f"build{of} returned a model without trainable weights.")
     parts = {"training": task.train, **_watched_parts(task)}

@@ -34,16 +34,26 @@ _NUMBERS: dict[type, tuple[str, ...]] = {
     **{
         schedule: ("initial_learning_rate",)
         for schedule in (
-            keras.optimizers.schedules.CosineDecay,
             keras.optimizers.schedules.CosineDecayRestarts,
             keras.optimizers.schedules.ExponentialDecay,
             keras.optimizers.schedules.InverseTimeDecay,
             keras.optimizers.schedules.PolynomialDecay,
         )
     },
+    keras.optimizers.schedules.CosineDecay: (
+        "initial_learning_rate",
+        "decay_steps",
+        "alpha",
+        "warmup_target",
+        "warmup_steps",
+    ),
 }
 # Those for which Keras takes the same path at zero, or can be made to.
-_ZERO_IS_NOTHING_SPECIAL = (*NOISES, keras.regularizers.Regularizer)
+_ZERO_IS_NOTHING_SPECIAL = (
+    *NOISES,
+    keras.regularizers.Regularizer,
+    keras.optimizers.schedules.CosineDecay,
+)
 _OPTIMIZER_NUMBERS = (
     "weight_decay",
     "clipnorm",

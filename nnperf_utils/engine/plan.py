@@ -47,7 +47,9 @@ def choose(group: Group, record: tuple[str, ...], jit_compile: bool | str) -> Pl
         and task.epochs <= _SPLIT_UP_TO_EPOCHS
     )
     chunk = 1
-    if not record and not split:
+    if any(cell.callback for cell in group.cells):
+        pass  # which acts between epochs
+    elif not record and not split:
         seen = len(group.cells) * task.examples  # by all replicas in an epoch
         wanted = max(task.epochs // 20, _SOON // seen)
         chunk = max(1, min(task.epochs, wanted, _ORDER_BYTES // (4 * seen)))

@@ -21,6 +21,7 @@ from nnperf_utils.engine import plan as plans
 from nnperf_utils.engine.groups import Group
 from nnperf_utils.engine.plan import Plan
 from nnperf_utils.engine.program import Program
+from nnperf_utils.engine.rates import Rates
 from nnperf_utils.engine.work import Cell, Task, Work, example_order, head
 
 with warnings.catch_warnings():
@@ -241,6 +242,7 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
     )
     logs: list[dict[str, np.ndarray]] = []
     finite: list[np.ndarray] = []
+    rates = Rates(group.cells, compiled.directions)
 
     def read(epoch: int, befores: list) -> None:
         if plan.record:
@@ -261,6 +263,9 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
             read(0, [state["trainable"] if updates else [] for state in states])
         while not result.is_finished:
             count = min(plan.chunk, group.task.epochs - result.epochs)
+            if rates:
+                trained_at = rates.before_epoch(result.epochs, _rates(group, states))
+                states = _with_rates(group, states, stacks, trained_at)
             after, befores, parts = [], [], []
             for stack, state in zip(stacks, states, strict=True):
                 orders = _orders(group, stack, plan, result.epochs + 1, count)
@@ -280,6 +285,11 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
                 }
             )
             finite.append(np.concatenate([p[1] for p in parts], 1)[:count])
+            if rates:
+                scores = {k: v[0] for k, v in logs[-1].items()}
+                reduced = rates.after_epoch(result.epochs, trained_at, scores)
+                states = _with_rates(group, states, stacks, reduced)
+                logs[-1]["learning_rate"] = trained_at[None]
             result.epochs += count
             read(result.epochs, befores)
             bar.update(count)
@@ -293,6 +303,24 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
         lambda *arrays: np.concatenate([a.numpy() for a in arrays]), *states
     )
     return result
+
+
+def _rates(group: Group, states: list[dict]) -> np.ndarray:
+    """Return the learning rate of each replica."""
+    place = group.learning_rate
+    return np.concatenate([state["optimizer"][place].numpy() for state in states])
+
+
+def _with_rates(
+    group: Group, states: list[dict], stacks: list[list[int]], rates: np.ndarray
+) -> list[dict]:
+    """Return the states with other learning rates."""
+    found = []
+    for state, stack in zip(states, stacks, strict=True):
+        optimizer = list(state["optimizer"])
+        optimizer[group.learning_rate] = tf.constant(rates[stack])
+        found.append({**state, "optimizer": optimizer})
+    return found
 
 
 def _orders(

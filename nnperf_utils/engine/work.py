@@ -28,6 +28,7 @@ class Cell(NamedTuple):
     build: Callable[[], keras.Model]
     task: int = 0  # position in `Work.tasks`
     point: tuple[tuple[str, Any], ...] = ()  # numbers that set it apart, by name
+    callback: Callable[[], keras.callbacks.Callback] | None = None  # sets its rate
 
 
 def example_order(seed: int, epoch: int, n: int) -> np.ndarray:

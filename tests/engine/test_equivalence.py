@@ -313,11 +313,10 @@ def compare_with_fit(runs, build, data, seed, arguments):
     except AssertionError:
         # Some networks blow rounding up: normalized in twos, or with Adadelta's steps
         # of 2. `fit` does not come to the same either, from ten roundings away.
-        _, near = fitted(build, data, seed, nudge=1e-6, **arguments)
-        if all(
-            np.allclose(near[name], values, atol=TOLERANCE, rtol=TOLERANCE)
-            for name, values in history.items()
-        ):
+        other, near = fitted(build, data, seed, nudge=1e-6, **arguments)
+        pairs = [(near[name], values) for name, values in history.items()]
+        pairs += zip(other.get_weights(), reference.get_weights(), strict=True)
+        if all(np.allclose(*pair, atol=TOLERANCE, rtol=TOLERANCE) for pair in pairs):
             raise
         event("ill-conditioned")
         reject()

@@ -355,12 +355,14 @@ def _legend(judgment: Judgment) -> str:
         words = f"Estimates with {levels.pop() if len(levels) == 1 else 'their'} "
         words += "intervals."
     sides = {
-        speaks_for: words
+        speaks_for
         for effect in judgment.claim.effects.values()
         for _, _, speaks_for in _borders(judgment.claim, effect)
     }
-    told = [_SIDES[speaks_for] for speaks_for in (True, False) if speaks_for in sides]
-    return f"{words} Dotted: the criterion's borders; {', '.join(told)}."
+    if not sides:  # the criterion compares sums of effects
+        return words
+    told = ", ".join(_SIDES[speaks_for] for speaks_for in sorted(sides, reverse=True))
+    return f"{words} Dotted: the criterion's borders; {told}."
 
 
 def _by_scale(claim: Claim) -> dict[Any, list[Effect]]:

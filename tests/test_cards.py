@@ -133,8 +133,14 @@ def test_arrowheads_lead_to_where_the_claim_holds_and_fails():
     html = cards.strip(judgment(claim))
     found = re.findall(r'<path d="M(-?)3 .*? fill="(\w+)"', html)
     # holds below 0.01, fails above 0; twice
-    assert found == [("", "none"), ("-", "currentColor")] * 2
+    # it fails above 0, holds below 0.01 and fails above that; for two effects
+    assert found == [("", "none"), ("-", "currentColor"), ("", "none")] * 2
     assert "▶ points to where the claim holds, ▷ to where it fails" in html
+
+
+def test_no_borders_are_told_of_where_there_are_none():
+    claim = CLAIMS["ideal-properties"]  # compares a sum of its effects
+    assert "Dotted" not in cards.strip(judgment(claim))
 
 
 def test_places_on_an_axis():

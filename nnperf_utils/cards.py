@@ -453,9 +453,11 @@ def _row(
     label = escape(effect.label).replace("-", "\N{NON-BREAKING HYPHEN}")
     return (
         '<div style="display:flex;flex-wrap:wrap;column-gap:1em;align-items:center">'
-        '<div style="flex:1 1 15em;min-width:0;line-height:1.2;font-size:.9em;'
+        '<div style="flex:1 1 15em;min-width:0;line-height:1.2;'
         'display:flex;column-gap:1em;justify-content:space-between">'
-        f'<span>{label}</span><b style="white-space:nowrap">'
+        # the size of letters stands inside: em of the column are those of the axis
+        f'<span style="font-size:.9em">{label}</span>'
+        '<b style="font-size:.9em;white-space:nowrap">'
         f"{_value_words(estimate)}</b></div>"
         '<svg role="img" xmlns="http://www.w3.org/2000/svg" width="100%" height="24" '
         f'aria-label="{told}" style="flex:1.2 1 15em;min-width:0;display:block">'

@@ -90,6 +90,22 @@ def test_cards_fit_the_width(browser, page, width):
     assert wide == []
 
 
+@pytest.mark.parametrize("width", [375, 1366])
+def test_marks_stand_above_their_numbers(browser, page, width):
+    visit = checks.open_page(browser, page)
+    visit.page.set_viewport_size({"width": width, "height": 700})
+    apart = visit.page.evaluate(
+        """() => [...document.querySelectorAll('.nnperf-claim')].flatMap(card => {
+          const drawn = [...card.querySelectorAll('svg[width="100%"]')];
+          const ends = drawn.map(e => e.getBoundingClientRect());
+          return ends.map(e => [e.left - ends[0].left, e.right - ends[0].right]);
+        }).flat()"""
+    )
+    visit.page.context.close()
+    assert len(apart) > 100
+    assert max(map(abs, apart)) < 1
+
+
 @pytest.mark.parametrize("claim_id", CLAIMS)
 def test_a_card_says_all_that_there_is_to_know(claim_id):
     claim = CLAIMS[claim_id]

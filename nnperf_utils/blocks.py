@@ -369,13 +369,16 @@ def _trainer(form: Blocks, data: Any, epochs: int, batch_size: int) -> Any:
     x, y = map(tf.constant, data.train)
     steps = len(data.train[1]) // batch_size
 
+    def along(numbers, array):
+        """Return a number for each replica in a shape that multiplies an array."""
+        return tf.reshape(numbers, [-1] + [1] * (len(array.shape) - 1))
+
     def step(count, weights, first, second, rows, skip, branch, rate):
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits = _logits(form, Weights(*weights), tf.gather(x, rows), skip, branch)[
-                -1
-            ]
-            losses = _losses(logits, tf.gather(y, rows))
+            seen, labels = tf.gather(x, rows), tf.gather(y, rows)
+            *_, logits = _logits(form, Weights(*weights), seen, skip, branch)
+            losses = _losses(logits, labels)
         gradients = tape.gradient(losses, weights)
         count += 1
         corrected = tf.sqrt(1 - _BETA_2**count) / (1 - _BETA_1**count)
@@ -387,10 +390,7 @@ def _trainer(form: Blocks, data: Any, epochs: int, batch_size: int) -> Any:
             for v, g in zip(second, gradients, strict=True)
         ]
         moved = [
-            w
-            - tf.reshape(rate * corrected, [-1] + [1] * (len(w.shape) - 1))
-            * m
-            / (tf.sqrt(v) + _ADAM_EPSILON)
+            w - along(rate * corrected, w) * m / (tf.sqrt(v) + _ADAM_EPSILON)
             for w, m, v in zip(weights, first, second, strict=True)
         ]
         return count, moved, first, second, losses
@@ -437,7 +437,7 @@ def _scores(
     """Return loss and accuracy of each replica."""
     replicas = len(weights.stem)
     both = (_numbers([value] * replicas) for value in (network.skip, network.branch))
-    logits = _logits(network, weights, _repeated(x, replicas), *both)[-1]
+    *_, logits = _logits(network, weights, _repeated(x, replicas), *both)
     labels = _repeated(y, replicas)
     right = tf.argmax(logits, -1, output_type=labels.dtype) == labels
     return {

@@ -49,7 +49,7 @@ MOST_OPEN_CARDS = 6
 MOST_SHARE = 0.25  # of the height before the exercises, on a desk's screen
 MOST_AT_ONE_PLACE = 0.4  # of the right answers of all quizzes
 FEWEST_PREDICTIONS = 2
-MOST_SCREENS = 3.1  # above the lab: three, and what other fonts may add
+MOST_SCREENS = 3  # above the first lab
 WIDTH, SCREEN = 1280, 800
 
 

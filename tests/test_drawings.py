@@ -11,6 +11,22 @@ from matplotlib.colors import to_rgb
 from nnperf_utils import drawings, plots
 
 
+def extents(ax, *, boxes=False):
+    """Where a drawing's texts stand, or the boxes around them; none is cut off."""
+    ax.figure.canvas.draw()
+    drawn = [text for text in ax.texts if text.get_text()]
+    if boxes:
+        drawn = [text.get_bbox_patch() for text in drawn if text.get_bbox_patch()]
+    found = [one.get_window_extent() for one in drawn]
+    whole = ax.figure.bbox.padded(1)
+    assert all(whole.contains(b.x0, b.y0) and whole.contains(b.x1, b.y1) for b in found)
+    return found
+
+
+def none_overlap(found):
+    return not any(a.overlaps(b) for a, b in itertools.combinations(found, 2))
+
+
 def filled(ax):
     return [box.get_xy() for box in ax.patches if box.get_facecolor()[3]]
 
@@ -57,31 +73,23 @@ def test_dead_unit_is_off_for_every_example():
 
 def test_layer_passes_draws_forward_above_back_above_their_product():
     ax = drawings.layer_passes()
-    ax.figure.canvas.draw()
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     forward, back = (
         height for text, height in heights.items() if text.startswith(("for", "back"))
     )
     product = next(h for t, h in heights.items() if t.startswith("gradient of the"))
     assert forward > back > product
-    boxes = [text.get_bbox_patch() for text in ax.texts]
-    drawn = [box.get_window_extent() for box in boxes if box]
-    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
-    assert not any(
-        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
-    )
+    assert none_overlap(extents(ax, boxes=True))
 
 
 def test_layer_sums_draws_many_into_one_both_ways():
     ax = drawings.layer_sums()
-    ax.figure.canvas.draw()
     many_one = [collection.get_offsets() for collection in ax.collections]
     assert [len(points) for points in many_one] == [5, 5]
     forward, back = (points[:, 0] for points in many_one)
     assert (forward[1:] < forward[0]).all()  # the inputs stand before their unit
     assert (back[1:] > back[0]).all()
-    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
-    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert extents(ax)
 
 
 def test_clipped_arrows_end_on_the_square_and_on_the_circle():
@@ -99,7 +107,6 @@ def test_clipped_arrows_end_on_the_square_and_on_the_circle():
 
 def test_training_step_draws_the_way_back_beside_the_way_forward():
     ax = drawings.training_step()
-    ax.figure.canvas.draw()
     places = {text.get_text(): text.get_position() for text in ax.texts}
     (x_forward, _), (x_back, _) = (
         place
@@ -110,30 +117,22 @@ def test_training_step_draws_the_way_back_beside_the_way_forward():
     # what cancels stands where it happens: the sigmoid's slope beside the sigmoid
     heights = {text: height for text, (_, height) in places.items()}
     assert heights[r"sigmoid $\sigma(z)$"] == heights[r"× slope $\;p\,(1-p)$"]
-    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
-    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
-    assert all(ax.figure.bbox.padded(1).contains(b.x0, b.y0) for b in drawn)
-    assert not any(
-        one.overlaps(other) for one, other in itertools.combinations(drawn, 2)
-    )
+    assert none_overlap(extents(ax))
 
 
 def test_search_loop_keeps_the_test_rows_out_of_the_loop():
     ax = drawings.search_loop()
-    ax.figure.canvas.draw()
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     loop = [h for text, h in heights.items() if text.startswith(("choose", "train"))]
     after = [h for text, h in heights.items() if "promise" in text or "test" in text]
     assert min(loop) > max(after)
-    boxes = [text.get_bbox_patch() for text in ax.texts]
-    drawn = [box.get_window_extent() for box in boxes if box]
+    drawn = extents(ax, boxes=True)
     assert len(drawn) == 6
-    assert not any(a.overlaps(b) for a in drawn for b in drawn if a is not b)
+    assert none_overlap(drawn)
 
 
 def test_row_splits_let_each_row_validate_once():
     ax = drawings.row_splits(4)
-    ax.figure.canvas.draw()
     orange = to_rgb(plots.PALETTE[1])
     validate = [
         bar for bar in ax.patches if np.allclose(bar.get_facecolor(), (*orange, 1))
@@ -149,15 +148,13 @@ def test_row_splits_let_each_row_validate_once():
 
 def test_residual_block_draws_both_ways_and_a_skip_past_the_branch():
     ax = drawings.residual_block()
-    ax.figure.canvas.draw()
     texts = [text.get_text() for text in ax.texts]
     assert texts.count("$+$") == texts.count("unchanged") == 2
     heights = {
         text: one.get_position()[1] for text, one in zip(texts, ax.texts, strict=True)
     }
     assert heights["forward"] > heights["back"]
-    drawn = [text.get_window_extent() for text in ax.texts if text.get_text()]
-    assert all(ax.figure.bbox.padded(1).contains(b.x1, b.y1) for b in drawn)
+    assert extents(ax)
 
 
 def test_skip_paths_are_all_choices_and_those_through_a_cut_block_end_there():

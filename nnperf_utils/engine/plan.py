@@ -46,10 +46,10 @@ def choose(group: Group, record: tuple[str, ...], jit_compile: bool | str) -> Pl
         and task.examples % task.batch_size > 0
         and task.epochs <= _SPLIT_UP_TO_EPOCHS
     )
+    # what is read or set between epochs needs a call for each of them
+    each_epoch = bool(record) or split or any(cell.callback for cell in group.cells)
     chunk = 1
-    if any(cell.callback for cell in group.cells):
-        pass  # which acts between epochs
-    elif not record and not split:
+    if not each_epoch:
         seen = len(group.cells) * task.examples  # by all replicas in an epoch
         wanted = max(task.epochs // 20, _SOON // seen)
         chunk = max(1, min(task.epochs, wanted, _ORDER_BYTES // (4 * seen)))

@@ -87,7 +87,8 @@ def sentence(found: list[tuple[Replication, int, int]]) -> str:
     runs = "a fresh run" if len(found) == 1 else f"{len(found)} fresh runs"
     return (
         f"In {runs} of all chapters, with every start, order, mask and split drawn "
-        f"anew, so many of the verdicts came out as published: {told}."
+        "anew, so many of the verdicts on claims that are unchanged since came out as "
+        f"published: {told}."
     )
 
 

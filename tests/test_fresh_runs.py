@@ -141,7 +141,8 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
     page = checks.soup(out / "index.html")
     assert page.select_one("p.fresh-runs").get_text() == (
         "In a fresh run of all chapters, with every start, order, mask and split drawn "
-        "anew, so many of the verdicts came out as published: 0 of 1."
+        "anew, so many of the verdicts on claims that are unchanged since came out as "
+        "published: 0 of 1."
     )
     (line,) = page.select(".body li p")[:1]
     assert line.get_text() == (

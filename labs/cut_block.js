@@ -33,9 +33,9 @@ nnperf.lab("cut_block", (lab) => {
   const chain = lab.plot({ height: 170, margin: { left: 112, top: 8, bottom: 34 } });
   const plot = lab.plot({ height: 260 });
   const percent = (share) => `${kit.number(100 * share)}%`;
-  const colors = ["nnp-c2", "nnp-c3", "nnp-c1"];
+  const colors = ["nnp-c1", "nnp-c2", "nnp-c3"]; // as in the figures
 
-  /** Draw each network as a row of blocks; what is cut is an empty frame. */
+  /** Draw each network as a row of blocks; what is cut is crossed out. */
   function drawChains(cut) {
     chain.frame(
       { domain: [0.4, blocks + 0.6], label: "block, from input to output", ticks: numbers },

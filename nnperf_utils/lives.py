@@ -216,6 +216,7 @@ def life_lines(readings: pd.DataFrame, *, most: int = 60) -> list[Axes]:
         ax.set(title=layer, xlabel="epoch", yticks=[], ylim=(len(shown) + 0.5, -0.5))
         ax.set_xticks(table.columns)
         ax.set_xlim(table.columns.min() - 0.6, table.columns.max() + 0.6)
-        ax.set_ylabel(f"{ever} units that are ever off")
+        some = f"{len(shown)} of {ever} units ever off"
+        ax.set_ylabel(some if ever > most else f"{ever} units that are ever off")
         ax.grid(visible=False)
     return list(np.atleast_1d(axes))

@@ -166,16 +166,11 @@ def unit_lives(readings: pd.DataFrame) -> pd.DataFrame:
     was_off = np.logical_or.accumulate(off, axis=1)
     again = was_off & (on > 0)
 
-    def first(happens: np.ndarray) -> pd.array:
-        at = epochs[happens.argmax(axis=1)]
-        return pd.array(np.where(happens.any(axis=1), at, -1), "Int64").copy()
-
     frame = units.loc[~pd.Series(row, units.index).duplicated(), keys]
     frame = frame.reset_index(drop=True)
     for name, happens in (("off", off), ("on_again", again)):
-        at = first(happens)
-        at[~happens.any(axis=1)] = pd.NA
-        frame[name] = at
+        first = pd.Series(epochs[happens.argmax(axis=1)], dtype="Int64")
+        frame[name] = first.where(happens.any(axis=1))
     return frame.assign(end=off[:, -1])
 
 

@@ -582,7 +582,9 @@ def estimates(
             markeredgewidth=2,
             markerfacecolor=PALETTE[0] if known and outside else "white",
         )
-        # above the interval, so that the axes keep the width of a phone
+        # above the interval, so that the axes keep the width of a phone, and on a
+        # ground of their own, so that no line runs through the numbers
+        ground = {"facecolor": "white", "linewidth": 0, "pad": 1}
         for at, side, text in ((0, "left", name), (1, "right", _with_ends(one))):
             ax.text(
                 at,
@@ -592,6 +594,7 @@ def estimates(
                 ha=side,
                 va="center",
                 fontsize="small",
+                bbox=ground,
             )
     ax.set(xlabel="estimate", ylabel="", yticks=[])
     ax.set_ylim(len(table) - 0.6, -0.8)

@@ -59,17 +59,13 @@ def curve(activation: str | Callable, z: Any) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     values, slopes : numpy.ndarray
-        The slope is the right-hand one where there is a kink.
     """
-    function = keras.activations.get(activation)
-    z = np.asarray(z, dtype=np.float64)
-    width = 1e-6
-
-    def at(places: np.ndarray) -> np.ndarray:
-        return np.asarray(function(keras.ops.convert_to_tensor(places)), np.float64)
-
-    values = at(z)
-    return values, (at(z + width) - values) / width
+    places = tf.constant(z, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(places)
+        values = keras.activations.get(activation)(places)
+    slopes = tape.gradient(values, places, unconnected_gradients="zero")
+    return values.numpy(), slopes.numpy()
 
 
 def shape_of(activation: str | Callable) -> pd.Series:

@@ -79,8 +79,10 @@ register: setup  ## register a new or revised claim: make register CLAIM=its-id
 colab: setup  ## run all chapters alone, or CHAPTER=07, with nothing but the package
 	@NNPERF_COLAB="$(or $(CHAPTER),all)" $(PY) -m pytest tests/test_adopt.py -k alone
 
-replicate: setup book  ## run all chapters with everything drawn anew: SEEDS=1000 [DATA=diabetes]
-	@$(PY) scripts/replicate.py $(SEEDS) $(if $(DATA),--data $(DATA))
+replicate: setup $(if $(CHAPTER),,book)  ## draw everything anew: SEEDS=1000 [DATA=diabetes] [CHAPTER=07]
+	@$(if $(CHAPTER),$(PY) scripts/execute.py $(CHAPTER))
+	@$(PY) scripts/replicate.py $(SEEDS) $(if $(DATA),--data $(DATA)) \
+	  $(if $(CHAPTER),--chapter $(CHAPTER))
 
 upgrade: setup  ## lock the newest releases of all dependencies and install them
 	@$(UV) lock --upgrade

@@ -4,13 +4,13 @@ A record is a file ``claims/replications/*.json``::
 
     {
       "seeds": 1000,                     added to every seed of the course
-      "date": "2026-11-28",
-      "commit": "448e2a5…",
+      "date": "2026-11-28",              of the chapter that was executed last
       "versions": {"python": "3.12.3", "keras": "3.12.0", …},
       "tables": {"diabetes": "…"},       tables replaced by the reader's own; or {}
       "claims": {
         "adam-default": {
           "digest": "…",                 of the entry that was judged
+          "commit": "448e2a5…",          of the course that was executed
           "verdict": "holds in part",
           "effects": {"mpg_default": {"value": 47.1, "low": 38.0, "high": 55.9}, …},
           "outside": ["mpg_default"]     estimates outside the published interval
@@ -34,8 +34,8 @@ __all__ = ["ALMOST", "Outcome", "Replication", "Tally", "load_replications", "ta
 ALMOST = 19 / 20
 """A claim that comes out the same in a smaller share of the runs is on the edge."""
 
-_KEYS = {"seeds", "date", "commit", "versions", "tables", "claims"}
-_OUTCOME = {"digest", "verdict", "effects", "outside"}
+_KEYS = {"seeds", "date", "versions", "tables", "claims"}
+_OUTCOME = {"digest", "commit", "verdict", "effects", "outside"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Outcome:
     """What a fresh run says about one claim."""
 
     digest: str
+    commit: str
     verdict: str
     effects: Mapping[str, Mapping[str, float]]
     outside: tuple[str, ...]
@@ -54,7 +55,6 @@ class Replication:
 
     seeds: int
     date: date
-    commit: str
     versions: Mapping[str, str]
     tables: Mapping[str, str]
     claims: Mapping[str, Outcome]
@@ -144,7 +144,6 @@ def _replication(path: Path) -> Replication:
         return Replication(
             int(record["seeds"]),
             date.fromisoformat(record["date"]),
-            str(record["commit"]),
             dict(record["versions"]),
             dict(record["tables"]),
             {
@@ -177,7 +176,11 @@ def _outcome(what: str, entry: Any) -> Outcome:
             "measured."
         )
     return Outcome(
-        str(entry["digest"]), entry["verdict"], effects, tuple(entry["outside"])
+        str(entry["digest"]),
+        str(entry["commit"]),
+        entry["verdict"],
+        effects,
+        tuple(entry["outside"]),
     )
 
 

@@ -4,7 +4,8 @@
 verdicts and estimates with those of the published run, and writes
 ``claims/replications/1000.json``.  ``--data diabetes`` takes the reader's own table
 from ``NNPERF_DIABETES_CSV`` besides.  Chapters that were finished before an
-interruption are not executed again.
+interruption are not executed again.  ``--chapter 07`` executes that chapter alone and
+puts what comes out in its place in the record that there is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,11 +32,11 @@ TABLES = {"diabetes": execute.OWN_TABLE}
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-learn")
 
 
-def evidence(folder: Path) -> Evidence:
+def evidence(folder: Path, chapters: Iterable[Path]) -> Evidence:
     """Return what the executed chapters in a folder say about the claims."""
     return {
         one["id"]: one
-        for chapter in execute.chapters()
+        for chapter in chapters
         if (folder / chapter.name).is_file()
         for one in read_evidence(execute.read_json(folder / chapter.name))
     }
@@ -70,12 +72,12 @@ def record(
     return {
         "seeds": offset,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit,
         "versions": {"python": python} | {name: version(name) for name in PACKAGES},
         "tables": tables,
         "claims": {
             name: {
                 "digest": claims[name].digest,
+                "commit": commit,
                 "verdict": one["verdict"],
                 "effects": {
                     effect: {end: ends[end] for end in ("value", "low", "high")}
@@ -87,6 +89,24 @@ def record(
             if name in claims and name in published
         },
     }
+
+
+def merged(before: dict, made: dict, known: Collection[str]) -> dict:
+    """Put the claims of some chapters in their place in a record.
+
+    Raises
+    ------
+    ValueError
+        If the record was made with other packages or another table.
+    """
+    for key in ("versions", "tables"):
+        if before[key] != made[key]:
+            raise ValueError(
+                f"the record was made with the {key} {before[key]}, this run with "
+                f"{made[key]}: run all chapters, not some."
+            )
+    kept = {name: one for name, one in before["claims"].items() if name in known}
+    return made | {"claims": kept | made["claims"]}
 
 
 def told(made: dict, published: Evidence) -> str:
@@ -113,6 +133,7 @@ def main() -> int:
     )
     parser.add_argument("seeds", type=int, nargs="?", help="added to every seed")
     parser.add_argument("--data", choices=TABLES, help="a table of your own")
+    parser.add_argument("--chapter", nargs="*", default=[], help="only these")
     arguments = parser.parse_args()
     if not arguments.seeds or arguments.seeds < 1:
         sys.exit("say by how much to shift all seeds: make replicate SEEDS=1000")
@@ -126,25 +147,38 @@ def main() -> int:
         tables[arguments.data] = f"sha256 {execute.file_digest(Path(own))}"
     elif os.environ.get(execute.OWN_TABLE):
         sys.exit(f"{execute.OWN_TABLE} is set; say DATA=diabetes to make use of it")
-    published = evidence(execute.EXECUTED)
+    try:
+        chapters = [*map(execute.find_chapter, arguments.chapter)] or execute.chapters()
+    except ValueError as error:
+        sys.exit(str(error))
+    published = evidence(execute.EXECUTED, chapters)
     folder = execute.EXECUTED / f"replicate-{name}"
     environment = os.environ | {
         seeds.VARIABLE: str(arguments.seeds),
         "NNPERF_EXECUTED": str(folder),
     }
     with alone("replicate.py"):
-        command = [sys.executable, str(Path(__file__).with_name("execute.py"))]
+        script = Path(__file__).with_name("execute.py")
+        names = [chapter.stem for chapter in chapters]
+        command = [sys.executable, str(script), *names]
         status = subprocess.run(command, env=environment).returncode
         if status:
             return status
         claims = catalog.load_claims().claims
-        made = record(evidence(folder), published, claims, arguments.seeds, tables)
+        fresh = evidence(folder, chapters)
+        made = record(fresh, published, claims, arguments.seeds, tables)
         missing = sorted(set(published) - set(made["claims"]))
         if missing:
             sys.exit(f"the fresh run judges {missing[0]} nowhere")
         target = catalog.claims_folder() / "replications" / f"{name}.json"
+        whole = made
+        if arguments.chapter and target.is_file():
+            try:
+                whole = merged(execute.read_json(target), made, claims)
+            except ValueError as error:
+                sys.exit(str(error))
         target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         replications.load_replications()  # it must be readable
     print(told(made, published))
     print(f"recorded in {target.relative_to(execute.ROOT)}")

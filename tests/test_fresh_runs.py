@@ -31,12 +31,12 @@ def record(day, verdict=CLAIM.verdict, outside=(), **changes):
     effects = {"mpg_tuned": {"value": 1.0, "low": 0.9, "high": 1.1}}
     told = {
         CLAIM.id: Outcome(
-            changes.pop("digest", CLAIM.digest), verdict, effects, outside
+            changes.pop("digest", CLAIM.digest), "", verdict, effects, outside
         ),
-        OTHER.id: Outcome(OTHER.digest, OTHER.verdict, {}, ()),
+        OTHER.id: Outcome(OTHER.digest, "", OTHER.verdict, {}, ()),
     }
     return Replication(
-        1000 * day, date(2026, 12, day), "", {}, changes.pop("tables", {}), told
+        1000 * day, date(2026, 12, day), {}, changes.pop("tables", {}), told
     )
 
 
@@ -121,10 +121,9 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
     told = {
         "seeds": 1000,
         "date": "2026-12-05",
-        "commit": "448e2a5",
         "versions": {},
         "tables": {},
-        "claims": {CLAIM.id: outcome | {"digest": CLAIM.digest}},
+        "claims": {CLAIM.id: outcome | {"digest": CLAIM.digest, "commit": "448e2a5"}},
     }
     (records / "1.json").write_text(json.dumps(told), encoding="utf-8")
     monkeypatch.setattr(fresh_runs, "RECORDS", records)

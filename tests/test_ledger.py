@@ -47,10 +47,10 @@ def site(tmp_path_factory):
     }
     claim = CLAIMS[FRESH]
     outcomes = [
-        {FRESH: Outcome(claim.digest, verdict, {}, ())}
+        {FRESH: Outcome(claim.digest, "", verdict, {}, ())}
         for verdict in (claim.verdict, "holds")
     ]
-    fresh = [Replication(1, None, "", {}, {}, one) for one in outcomes]
+    fresh = [Replication(1, None, {}, {}, one) for one in outcomes]
     out = tmp_path_factory.mktemp("out")
     settings = {
         "extensions": ["claims_ledger", "verdicts"],

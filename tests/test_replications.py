@@ -1,15 +1,22 @@
 """Records of fresh runs, as they are read."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from nnperf_utils.catalog import load_claims
 from nnperf_utils.replications import Tally, load_replications, tally
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import replicate
+
 CLAIM = load_claims().claims["adam-default"]
 OUTCOME = {
     "digest": CLAIM.digest,
+    "commit": "448e2a5",
     "verdict": CLAIM.verdict,
     "effects": {"mpg_tuned": {"value": 1.1, "low": 1.0, "high": 1.2}},
     "outside": [],
@@ -17,7 +24,6 @@ OUTCOME = {
 RECORD = {
     "seeds": 1000,
     "date": "2026-11-28",
-    "commit": "448e2a5",
     "versions": {"python": "3.12.3"},
     "tables": {},
     "claims": {CLAIM.id: OUTCOME},
@@ -93,3 +99,21 @@ def test_a_broken_file_is_told(tmp_path):
     (tmp_path / "a.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a\.json is not valid JSON"):
         load_replications(tmp_path)
+
+
+def test_some_chapters_take_their_place_in_the_record_of_all():
+    versions = {"python": "3.12.3"}
+    before = {
+        "seeds": 1000,
+        "date": "2026-11-28",
+        "versions": versions,
+        "tables": {},
+        "claims": {"a": {"verdict": "holds"}, "b": {}, "gone": {}},
+    }
+    made = before | {"date": "2026-12-05", "claims": {"a": {"verdict": "fails"}}}
+    whole = replicate.merged(before, made, {"a", "b"})
+    assert whole["date"] == "2026-12-05"
+    assert whole["claims"] == {"a": {"verdict": "fails"}, "b": {}}
+    assert replicate.merged(whole, made, {"a", "b"}) == whole
+    with pytest.raises(ValueError, match=r"the versions .* run all chapters"):
+        replicate.merged(before, made | {"versions": {"python": "3.13.0"}}, {"a"})

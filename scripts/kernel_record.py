@@ -35,7 +35,8 @@ def modules() -> set[str]:
     """Return the files of the package's modules that are loaded."""
     found = {
         getattr(module, "__file__", None)
-        for name, module in list(sys.modules.items())
+        # a copy: another thread may import meanwhile
+        for name, module in sys.modules.copy().items()
         if name.partition(".")[0] == PACKAGE
     }
     return found - {None}

@@ -7,6 +7,7 @@ and to the width that there is, so that it suits a phone.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,8 +135,9 @@ def card(judgment: Judgment, tally: Tally) -> str:
         "What was measured, the criterion and its history</summary>"
         f"{_folded(judgment, tally)}</details>"
         f"<small>{escape(_measured_on(judgment))}<br>"
-        f"claim {escape(claim.id)}, from {escape(_sources_words(claim.source))} · "
-        f"{escape(tally.words())}</small></div>"
+        f"claim {escape(claim.id)}, from {escape(_sources_words(claim.source))}<br>"
+        f"<b>How sure:</b> {_sure_words(judgment)} · {escape(tally.words())}"
+        "</small></div>"
     )
 
 
@@ -247,6 +249,15 @@ def _measured_on(judgment: Judgment) -> str:
     """Say in a line on which data and how many runs a verdict rests."""
     given = (judgment.claim.data, judgment.design)
     return _sentence(" · ".join(filter(None, given)))
+
+
+def _sure_words(judgment: Judgment) -> str:
+    """Say how often these runs, drawn again, would say the same."""
+    if judgment.flips is None:
+        return "exact, nothing is drawn at random"
+    # rounded away from certainty, of which resamples cannot assure anybody
+    stays = math.floor(round(100 * (1 - judgment.flips), 6))
+    return f"resampled, these runs say the same in {stays}% of cases"
 
 
 def _intervals_words(judgment: Judgment) -> str:
@@ -386,8 +397,10 @@ def _group(judgment: Judgment, scale: Scale | str, effects: Sequence[Effect]) ->
         _row(axis, effect, judgment.estimates[effect.name], borders[effect.name])
         for effect in effects
     )
-    label = scale.label if isinstance(scale, Scale) else ""
-    return f'<div style="margin-top:.5em">{rows}{_axis_row(axis, label)}</div>'
+    # an exact number stands beside its name: nothing is to be read off an axis
+    if any(effect.statistic != "exact" for effect in effects):
+        rows += _axis_row(axis, scale.label if isinstance(scale, Scale) else "")
+    return f'<div style="margin-top:.5em">{rows}</div>'
 
 
 def _borders(claim: Claim, effect: Effect) -> list[tuple[float, int, bool]]:

@@ -27,7 +27,7 @@ import pandas as pd
 from nnperf_utils import checks, design, statistics
 from nnperf_utils.design import Table
 from nnperf_utils.engine import starts
-from nnperf_utils.engine.work import Work, checked_task
+from nnperf_utils.engine.work import Work, check_count, checked_task
 from nnperf_utils.replicas import Cell, Runs, example_order, train_work
 from nnperf_utils.statistics import Estimate
 
@@ -35,7 +35,7 @@ __all__ = ["Comparison", "compare"]
 
 _CLIPPING_UPDATES = 500
 _PROBE_EXAMPLES = 64
-_MEASURED = ("epoch", "layer", "unit", "metric", "value")
+_MEASURED = ("epoch", "update", "layer", "unit", "metric", "value")
 _MEASURED += ("stopped_epoch", "best_epoch")
 _RUN = ["split", "seed"]  # what tells the runs of one arm on one table apart
 
@@ -48,7 +48,8 @@ def compare(
     *,
     seeds: int | Sequence[int] = 20,
     crossed: bool = False,
-    epochs: int | Mapping[str, int],
+    epochs: int | Mapping[str, int] | None = None,
+    updates: int | Mapping[str, int] | None = None,
     batch_size: int | Mapping[str, int] = 32,
     metric: str | None = None,
     higher_is_better: bool | None = None,
@@ -59,6 +60,7 @@ def compare(
     callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]] | None = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
+    follow_train: bool = False,
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
     progress: bool = True,
@@ -66,6 +68,8 @@ def compare(
     jit_compile: bool | str = "auto",
 ) -> "Comparison":
     """Train variants of a network from the same seeds and compare them.
+
+    How long is told by `epochs` or by `updates`, one of the two.
 
     Parameters
     ----------
@@ -87,7 +91,11 @@ def compare(
         The same seeds on every split instead. It tells apart what a seed does alike on
         all splits, at the price of fewer independent draws.
     epochs, batch_size : int or mapping of str to int
-        The same for all variants; for each table by name, if need be.
+        The same for all; or for each table, or for each variant, by name.
+    updates : int or mapping of str to int, optional
+        In place of `epochs`: as many epochs as make this number of updates, whatever
+        the batch size. An epoch has one update for each batch, and all have to be
+        whole epochs.
     metric : str, optional
         Keras's name of the score that decides, as in ``history``: its value after the
         last epoch. By default ``"val_accuracy"``, or ``"val_loss"`` where accuracy is
@@ -103,7 +111,8 @@ def compare(
         variant's function with ``rate=0.1`` and so on. Variants whose function does not
         name that keyword are not tuned in it (``**keywords`` does not count), nor are
         those that fix it by ``functools.partial``. Several are tried in all
-        combinations.
+        combinations. ``"batch_size"`` is the batch size of the training, of every
+        variant, in place of the argument; functions that name it are given it, too.
     choose : bool
         Whether to choose the best of the grid for each variant and table. If not, all
         combinations are kept, and the frames have a column for each keyword.
@@ -115,9 +124,11 @@ def compare(
         learning rate between epochs, as in
         :func:`~nnperf_utils.replicas.replicate`. It takes those numbers of the grid
         that it names: ``lambda learning_rate: LearningRateScheduler(...)``.
-    record, follow_test, class_weight, sample_weight, progress, executor, jit_compile
+    record, follow_test, follow_train, class_weight, sample_weight, progress
         As in :func:`~nnperf_utils.replicas.replicate`. A ``sample_weight`` needs data
         that are one data set.
+    executor, jit_compile
+        As in :func:`~nnperf_utils.replicas.replicate`.
 
     Returns
     -------
@@ -160,6 +171,17 @@ def compare(
     >>> print(
     ...     result.difference("dropout", "none", data="diabetes", rate=0.5)
     ... )  # doctest: +SKIP
+
+    Two batch sizes, each at its own learning rate, with as many updates:
+
+    >>> result = compare(
+    ...     {"small": partial(mlp, data), "large": partial(mlp, data)},
+    ...     data,
+    ...     batch_size={"small": 10, "large": 1000},
+    ...     learning_rates=[0.03, 0.1, 0.3],
+    ...     updates=400,
+    ... )  # doctest: +SKIP
+    >>> result.reached("val_accuracy", 0.8)  # doctest: +SKIP
     """
     tables = design.tables_of(data)
     is_enough = (grid and not choose) or len(tables) > 1
@@ -167,7 +189,8 @@ def compare(
     dealt = design.seeds_by_split(tables, seeds, crossed)
     grid = _checked_grid(grid, learning_rates)
     callbacks = _checked_callbacks(callbacks, variants)
-    for name, value in (("choose", choose), ("follow_test", follow_test)):
+    flags = {"follow_test": follow_test, "follow_train": follow_train}
+    for name, value in {"choose": choose, **flags}.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} is {value!r}; expected True or False.")
     if not _is_count(tuning_seeds):
@@ -186,30 +209,35 @@ def compare(
         )
         for name, build in variants.items()
     }
-    unused = [knob for knob in grid if not any(knob in own for own in knobs.values())]
+    unused = [
+        knob
+        for knob in grid
+        if knob != "batch_size" and not any(knob in own for own in knobs.values())
+    ]
     if unused:
         raise ValueError(
             f"grid has {unused[0]!r}, which no variant's function takes as a keyword."
         )
-    study = _Study(
+    if "batch_size" in grid:
+        if batch_size != 32:
+            raise ValueError("the batch size is both in batch_size and in grid.")
+        # without a batch size of its own, a variant is trained with those of the grid
+        knobs = {
+            name: {k: v for k, v in grid.items() if k == "batch_size" or k in own}
+            for name, own in knobs.items()
+        }
+    points = {name: _points(own) for name, own in knobs.items()}
+    how_long = _HowLong(epochs, updates, batch_size)
+    study = _Study.of(
         variants,
         tables,
-        [
-            checked_task(
-                split,
-                epochs=design.value_for("epochs", epochs, table),
-                batch_size=design.value_for("batch_size", batch_size, table),
-                follow_test=follow_test,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                labels=table.labels(position),
-            )
-            for table in tables
-            for position, split in enumerate(table.splits)
-        ],
+        points,
+        how_long,
         callbacks,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        **flags,
     )
-    points = {name: _points(own) for name, own in knobs.items()}
     first = {(t, name): points[name][0] for t in range(len(tables)) for name in points}
     models = study.models(first, dealt)
     metric = _checked_metric(metric, models, tables)
@@ -269,13 +297,53 @@ def compare(
         _Looked(
             tables,
             models,
+            chosen or first,
             {key: (point, grid) for key, point in chosen.items()},
             partial(_batches, class_weight=class_weight, sample_weight=sample_weight),
         ),
         study,
         dealt,
+        kept,
     )
     return result
+
+
+@dataclass(frozen=True)
+class _HowLong:
+    """How long a run is trained, and on batches of which size."""
+
+    epochs: int | Mapping[str, int] | None
+    updates: int | Mapping[str, int] | None
+    batch_size: int | Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.updates is None):
+            raise TypeError(
+                "say how long to train by epochs or by updates, one of the two."
+            )
+
+    def of(self, table: Table, variant: str, point: Point) -> tuple[int, int]:
+        """Return the epochs and the batch size of a run."""
+
+        def told(name: str) -> Any:
+            return design.value_for(name, getattr(self, name), table, variant)
+
+        batch_size = point.get("batch_size", None) or told("batch_size")
+        if self.updates is None:
+            return told("epochs"), batch_size
+        updates = told("updates")
+        for name, value in (("updates", updates), ("batch_size", batch_size)):
+            check_count(name, value)
+        examples = len(table.splits[0].train[1])
+        each = -(-examples // batch_size)
+        epochs, rest = divmod(updates, each)
+        if rest:
+            raise ValueError(
+                f"updates is {updates}, which are no whole epochs: with batch_size "
+                f"{batch_size} an epoch of {examples} examples has {each}; take a "
+                "multiple of it."
+            )
+        return epochs, batch_size
 
 
 @dataclass
@@ -284,12 +352,58 @@ class _Study:
 
     variants: Mapping[str, Callable[..., keras.Model]]
     tables: list[Table]
-    tasks: list[Any]  # of all splits of all tables, in order
+    tasks: list[Any]  # all splits of all tables, in order, for each length of training
+    places: Mapping[tuple[int, int, int], int]  # table, epochs, batch size: its first
+    how_long: _HowLong
     callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]]
 
-    def task(self, table: int, split: int) -> int:
-        """Return the position of a split's task."""
-        return sum(len(before.splits) for before in self.tables[:table]) + split
+    @classmethod
+    def of(
+        cls,
+        variants: Mapping[str, Callable[..., keras.Model]],
+        tables: list[Table],
+        points: Mapping[str, list[Point]],
+        how_long: _HowLong,
+        callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]],
+        **options: Any,
+    ) -> "_Study":
+        """Make the tasks that the variants need."""
+        tasks: list[Any] = []
+        places: dict[tuple[int, int, int], int] = {}
+        for t, table in enumerate(tables):
+            lengths = (
+                how_long.of(table, name, point)
+                for name, own in points.items()
+                for point in own
+            )
+            for epochs, batch_size in dict.fromkeys(lengths):
+                places[t, epochs, batch_size] = len(tasks)
+                tasks += [
+                    checked_task(
+                        split,
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        labels=table.labels(position),
+                        **options,
+                    )
+                    for position, split in enumerate(table.splits)
+                ]
+        return cls(variants, tables, tasks, places, how_long, callbacks)
+
+    def task(self, table: int, split: int, variant: str, point: Point) -> int:
+        """Return the position of a run's task."""
+        how_long = self.how_long.of(self.tables[table], variant, point)
+        return self.places[table, *how_long] + split
+
+    def updates_differ(self, table: int, points: Callable[[int, str], list]) -> bool:
+        """Tell whether the design has some runs take more updates than others."""
+        planned = {
+            task.epochs * -(-task.examples // task.batch_size)
+            for name in self.variants
+            for point in points(table, name)
+            for task in [self.tasks[self.task(table, 0, name, point)]]
+        }
+        return len(planned) > 1
 
     def cells(
         self,
@@ -310,7 +424,14 @@ class _Study:
                     if callback is not None:
                         callback = partial(callback, **_taken(callback, point))
                     cells += [
-                        Cell(name, seed, own, self.task(t, split), label, callback)
+                        Cell(
+                            name,
+                            seed,
+                            own,
+                            self.task(t, split, name, point),
+                            label,
+                            callback,
+                        )
                         for split in range(len(table.splits))
                         for seed in seeds[t][split]
                     ]
@@ -337,6 +458,7 @@ class _Looked:
 
     tables: list[Table]
     models: Mapping[tuple[int, str], keras.Model]  # of the first seed, untrained
+    points: Mapping[tuple[int, str], Point]  # at which they were built
     tuned: Mapping[tuple[int, str], tuple[Point, Mapping[str, Sequence[Any]]]]
     batches: Callable[..., Iterator[tuple]]
 
@@ -823,6 +945,79 @@ class Comparison:
         result._kept = self.stopped(monitor, patience=patience, **options)
         return result
 
+    def reached(self, metric: str, target: float) -> pd.DataFrame:
+        """Tell when each run first reached a target.
+
+        Parameters
+        ----------
+        metric : str
+            A name in ``history``. Reached is a value as good as the target or better:
+            of a loss, at most so much.
+        target : float
+
+        Returns
+        -------
+        pandas.DataFrame
+            Labels and ``epoch, update``: the first epoch after which the score was
+            that good, and the updates until then. Infinite for a run that never was, so
+            that it counts in a median as what it is, longer than any other.
+        """
+        better = self._better(metric)
+        _check_target(target)
+        return self._gathered(lambda runs: runs.reached(metric, target, better))
+
+    def at(self, metric: str, target: float) -> "Comparison":
+        """Return the comparison of all runs at the same value of a metric.
+
+        For variants that get there at different times: at an equal training loss, say,
+        ``compare(..., follow_train=True).at("train_loss", 0.1)``.
+
+        Parameters
+        ----------
+        metric, target
+            As in :meth:`reached`.
+
+        Returns
+        -------
+        Comparison
+            Its scores are those after the first epoch in which a run has reached the
+            target. Scores of a run that never does are missing, and count as those of a
+            run that diverged.
+        """
+        first = self.reached(metric, target).drop(columns="update")
+        rows = self.history.merge(first.rename(columns={"epoch": "at"}))
+        # of a run that never gets there the last epoch stands, without its value
+        never = np.isinf(rows["at"])
+        last = rows.groupby(self._label_names, dropna=False)["epoch"].transform("max")
+        rows["value"] = rows["value"].mask(never)
+        here = rows["epoch"] == rows["at"].where(~never, last)
+        result = copy.copy(self)
+        result._kept = rows[here].drop(columns=["epoch", "at"])
+        return result
+
+    def networks(self, variant: str, **labels: Any) -> Iterator[tuple[int, Any]]:
+        """Yield the seed of each run of a variant, and its network after training.
+
+        It is the same model each time, with other weights: what a function traces of
+        it, as those of `curvature` do, it traces once.
+
+        Parameters
+        ----------
+        variant : str
+        **labels
+            As in :meth:`model`.
+
+        Yields
+        ------
+        tuple of (int, keras.Model)
+        """
+        if variant not in self._members:
+            raise ValueError(
+                f"variant is {variant!r}; expected one of {', '.join(self.variants)}."
+            )
+        runs, inner = self._members[variant]
+        yield from runs.networks(inner, **labels)
+
     def joined(self, other: "Comparison") -> "Comparison":
         """Return the comparison of this one's variants and another one's.
 
@@ -1045,7 +1240,11 @@ class Comparison:
                 )
 
     def _check(
-        self, looked: _Looked, study: _Study, seeds: list[list[list[int]]]
+        self,
+        looked: _Looked,
+        study: _Study,
+        seeds: list[list[list[int]]],
+        kept: Callable[[int, str], list[Point]],
     ) -> None:
         """Look at whether the experiment did what it says.
 
@@ -1062,7 +1261,7 @@ class Comparison:
             "best of the grid is not at its edge": {},
         }
         for t, table in enumerate(looked.tables):
-            data, task = table.splits[0], study.tasks[study.task(t, 0)]
+            data = table.splits[0]
             x = keras.tree.map_structure(lambda a: a[:_PROBE_EXAMPLES], data.train[0])
             histories = {
                 name: _numbered(_first_arm(_of_table(self.history, table), name))
@@ -1095,6 +1294,8 @@ class Comparison:
                             self._trained(model, name, table, own), x
                         )
                     )
+                    place = study.task(t, 0, name, looked.points[t, name])
+                    task = study.tasks[place]
                     batches = looked.batches(
                         data, task.batch_size, task.epochs, seed=seed
                     )
@@ -1110,7 +1311,16 @@ class Comparison:
                 of["best of the grid is not at its edge"][shown] = _inside(
                     *looked.tuned.get((t, name), ({}, {}))
                 )
-            of["same number of updates"] |= checks.same_number_of_updates(updates)
+            of["same number of updates"] |= (
+                checks.same_number_of_updates(updates)
+                if not study.updates_differ(t, kept)
+                else {
+                    shown: checks.Outcome(
+                        "does not apply", f"the design has {_counts(numbers)} updates"
+                    )
+                    for shown, numbers in updates.items()
+                }
+            )
         for table in looked.tables:
             for data in table.splits:
                 scaler = checks.scaler_fitted_on_training_part(data)
@@ -1145,6 +1355,12 @@ class Comparison:
         names = [n for n in runs.labels if n not in ("variant", "seed")]
         labels = {n: row[n] for n in names if n in row and not pd.isna(row[n])}
         return runs.model(int(row["own_seed"]), inner, **labels)
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    """Say a range of numbers."""
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _run_labels(frame: pd.DataFrame) -> list[str]:
@@ -1370,6 +1586,11 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
 
 
+def _check_target(target: Any) -> None:
+    if not isinstance(target, Real) or isinstance(target, bool) or not isfinite(target):
+        raise TypeError(f"target is {target!r}; expected a finite number.")
+
+
 def _checked_entries(entries: Any, what: str, least: int = 2) -> None:
     if not isinstance(entries, Mapping):
         raise TypeError(
@@ -1450,7 +1671,7 @@ def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple]:
         if not values:
             raise ValueError(f"{what} is empty; expected one value or more.")
         for value in values:
-            if isinstance(value, str) and knob != "learning_rate":
+            if isinstance(value, str) and knob not in ("learning_rate", "batch_size"):
                 continue
             if (
                 not isinstance(value, Real)
@@ -1461,6 +1682,8 @@ def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple]:
                     f"{what} holds {value!r}; expected finite numbers"
                     + ("." if knob == "learning_rate" else " or names.")
                 )
+            if knob == "batch_size" and not _is_count(value):
+                raise ValueError(f"{what} holds {value!r}; expected whole numbers.")
             if knob == "learning_rate" and value <= 0:
                 raise ValueError(f"{what} holds {value}; expected numbers above 0.")
         if len(set(values)) < len(values):

@@ -114,13 +114,30 @@ def seeds_by_split(
     return dealt
 
 
-def value_for(name: str, value: Any, table: Table) -> Any:
-    """Return the value of an argument that may be given for each table by name."""
+def value_for(name: str, value: Any, table: Table, variant: str) -> Any:
+    """Return the value of an argument that may be given by name.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    value : object
+        One value for all; or a mapping, by tables' names or by variants'.
+    table : Table
+    variant : str
+
+    Raises
+    ------
+    ValueError
+        If a mapping says nothing of either.
+    """
     if not isinstance(value, Mapping):
         return value
-    if table.name not in value:
-        known = ", ".join(map(repr, value))
-        raise ValueError(
-            f"{name} says nothing of the table {table.name!r}; it has {known}."
-        )
-    return value[table.name]
+    for key in (table.name, variant):
+        if key in value:
+            return value[key]
+    known = ", ".join(map(repr, value))
+    of = "" if table.name is None else f"of the table {table.name!r}, nor "
+    raise ValueError(
+        f"{name} says nothing {of}of the variant {variant!r}; it has {known}."
+    )

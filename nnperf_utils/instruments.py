@@ -73,6 +73,7 @@ __all__ = [
     "activations",
     "clipped",
     "gradient_check",
+    "gradient_noise",
     "gradient_norms",
     "one_by_one",
     "random_layers",
@@ -628,6 +629,116 @@ def gradient_norms(
     _check_model(model, compiled=True)
     _check_lengths(x=x, y=y, sample_weight=sample_weight)
     return _read(model, x, y, "gradients", sample_weight)
+
+
+def gradient_noise(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    batch_sizes: int | Sequence[int],
+    *,
+    draws: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Tell how far the gradient of a batch is from that of all examples.
+
+    Batches are drawn as an epoch deals them out, without replacement. The mean of the
+    squared distance is then the variance of the gradient over batches,
+    ``noise(1) / B * (N - B) / (N - 1)`` for batches of B out of N examples.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled, without batch normalization, which makes the loss of an example depend
+        on its batch.
+    x, y : array
+        All examples.
+    batch_sizes : int or sequence of int
+    draws : int
+        Batches of each size. For batches of one example it is all examples, once each.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``batch_size, draw, value``: the squared distance from the gradient of
+        all examples, over that gradient's squared norm.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+    """
+    _check_model(model, compiled=True)
+    if any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        for layer in private.flatten_layers(model)
+    ):
+        raise ValueError(
+            f"model {model.name!r} has batch normalization, so that an example's "
+            "gradient depends on its batch."
+        )
+    examples = _check_lengths(x=x, y=y)
+    sizes = [batch_sizes] if np.ndim(batch_sizes) == 0 else list(batch_sizes)
+    for name, value, most in (
+        *(("batch_sizes", size, examples) for size in sizes),
+        ("draws", draws, np.inf),
+    ):
+        is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not is_whole or not 1 <= value <= most:
+            upto = " or more" if most == np.inf else f" to {most}"
+            raise ValueError(
+                f"{name} has {value!r}; expected whole numbers of 1{upto}."
+            )
+    squares = _squared_distances(model)
+    tensors = _tensors((x, y))
+    frames = []
+    for size in sizes:
+        generator = np.random.default_rng([seed, int(size)])
+        rows = (
+            np.arange(examples)[:, None]
+            if size == 1
+            else np.stack(
+                [generator.permutation(examples)[:size] for _ in range(draws)]
+            )
+        )
+        values = squares(*tensors, tf.constant(rows, tf.int32)).numpy()
+        frames.append(
+            pd.DataFrame(
+                {
+                    "batch_size": int(size),
+                    "draw": np.arange(len(values)),
+                    "value": values.astype(float),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+# One model at a time: give it other weights to look at its likes without tracing anew.
+@functools.lru_cache(maxsize=1)
+def _squared_distances(model: keras.Model) -> Callable:
+    """Return a function of all examples and the rows of batches."""
+
+    def gradient(x: Any, y: Any) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, y, model(x, training=False), training=False)
+        weights = [variable.value for variable in model.trainable_variables]
+        slopes = tape.gradient(loss, weights, unconnected_gradients="zero")
+        return tf.concat([tf.reshape(slope, [-1]) for slope in slopes], 0)
+
+    def squares(x: Any, y: Any, batches: tf.Tensor) -> tf.Tensor:
+        whole = gradient(x, y)
+
+        def distance(rows: tf.Tensor) -> tf.Tensor:
+            of_batch = tf.nest.map_structure(lambda a: tf.gather(a, rows), (x, y))
+            return tf.reduce_sum((gradient(*of_batch) - whole) ** 2)
+
+        distances = tf.map_fn(distance, batches, fn_output_signature=whole.dtype)
+        return distances / tf.reduce_sum(whole**2)
+
+    return tf.function(squares, autograph=False, reduce_retracing=True)
 
 
 def activation_statistics(model: keras.Model, x: Any) -> pd.DataFrame:

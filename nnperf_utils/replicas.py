@@ -23,7 +23,7 @@ What is the same as in ``fit``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +60,7 @@ def replicate(
     callback: Callable[[], keras.callbacks.Callback] | None = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
+    follow_train: bool = False,
     class_weight: dict[int, float] | None = None,
     sample_weight: Any = None,
     progress: bool = True,
@@ -95,6 +96,10 @@ def replicate(
         Score the test part after each epoch, too: the history then has ``test_loss``
         and so on. It is there to be read off at an epoch that the validation part has
         chosen, as `Runs.stopped` does; choose nothing by it.
+    follow_train : bool
+        Score the training part after each epoch, too, as the others are, without
+        dropout: the history then has ``train_loss`` and so on. Keras's own ``loss`` is
+        a mean over the epoch, of weights that change meanwhile.
     class_weight : dict, optional
         Class to weight, as in ``fit``.
     sample_weight : array, optional
@@ -136,6 +141,7 @@ def replicate(
         batch_size=batch_size,
         record=record,
         follow_test=follow_test,
+        follow_train=follow_train,
         class_weight=class_weight,
         sample_weight=sample_weight,
         progress=progress,
@@ -580,6 +586,81 @@ class Runs:
                         lambda a, i=i: a[i], output
                     )
         return [outputs[id(cell)] for cell in self._cells]
+
+    def networks(
+        self, variant: str | None = None, **labels: Any
+    ) -> Iterator[tuple[int, keras.Model]]:
+        """Yield the seed of each replica, and its network after training.
+
+        It is the same model each time, with other weights, so that what a function
+        traces of it is traced once.
+
+        Parameters
+        ----------
+        variant : str, optional
+            Where there are several.
+        **labels
+            Further labels, to take some of the replicas only.
+
+        Yields
+        ------
+        tuple of (int, keras.Model)
+        """
+        asked = labels if variant is None else {"variant": variant, **labels}
+        unknown = [name for name in asked if name not in self.labels]
+        if unknown:
+            raise KeyError(
+                f"there is no label {unknown[0]!r}; there are "
+                f"{', '.join(self.labels.columns)}."
+            )
+        model = None
+        for cell, own in zip(self._cells, self.labels.to_dict("records"), strict=True):
+            if any(own[name] != value for name, value in asked.items()):
+                continue
+            if model is None:
+                model = self._model(cell)
+            result, i = self._place(cell)
+            state = result.group.take([i])
+            for role in ("trainable", "non_trainable"):
+                variables = getattr(model, f"{role}_variables")
+                for variable, value in zip(variables, state[role], strict=True):
+                    variable.assign(value[0])
+            yield cell.seed, model
+
+    def reached(
+        self, metric: str, target: float, higher_is_better: bool
+    ) -> pd.DataFrame:
+        """Tell when each replica first reached a target.
+
+        Parameters
+        ----------
+        metric : str
+        target : float
+        higher_is_better : bool
+            Whether a value at or above the target reaches it, or one at or below.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Labels and ``epoch, update``, both infinite where a replica never did.
+        """
+        epochs, updates = [], []
+        for cell in self._cells:
+            result, i = self._place(cell)
+            if metric not in result.logs:
+                raise ValueError(
+                    f"metric is {metric!r}; the history has "
+                    f"{', '.join(map(repr, result.logs))}."
+                )
+            values = result.logs[metric][:, i]
+            good = values >= target if higher_is_better else values <= target
+            there = np.flatnonzero(good & result.not_diverged(i))
+            epochs.append(there[0] + 1 if there.size else np.inf)
+            task = self._work.tasks[cell.task]
+            updates.append(epochs[-1] * -(-task.examples // task.batch_size))
+        return self.labels.assign(
+            epoch=np.array(epochs, float), update=np.array(updates, float)
+        )
 
     def stopped(
         self,

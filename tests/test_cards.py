@@ -159,6 +159,23 @@ def test_no_borders_are_told_of_where_there_are_none():
     assert "Dotted" not in cards.strip(judgment(claim))
 
 
+@pytest.mark.parametrize(
+    ("flips", "told"),
+    [(0.0, "in 100% of"), (0.001, "in 99% of"), (0.27, "in 73% of"), (None, "exact,")],
+)
+def test_a_card_says_how_sure_it_is(flips, told):
+    html = cards.card(judgment(CLAIMS["adam-default"], flips=flips), NEVER)
+    sure = html.partition("<b>How sure:</b>")[2]
+    assert told in sure
+    assert sure.endswith(f" · {NEVER.words()}</small></div>")
+
+
+def test_exact_numbers_alone_need_no_axis():
+    exact, drawn = CLAIMS["ideal-properties"], CLAIMS["adam-default"]
+    assert 'aria-hidden="true"' not in cards.strip(judgment(exact))
+    assert 'aria-hidden="true"' in cards.strip(judgment(drawn))
+
+
 def test_places_on_an_axis():
     linear, log = cards._Axis(0, 2, False), cards._Axis(0.1, 10, True)
     assert [linear.place(x) for x in (0, 1, 2)] == [4, 50, 96]

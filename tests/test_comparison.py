@@ -36,10 +36,14 @@ def result():
     return quietly(VARIANTS, seeds=8, epochs=8, record="gradients")
 
 
-def test_compare_needs_no_more_than_variants_data_and_epochs():
+def test_compare_needs_no_more_than_variants_data_and_how_long():
     parameters = inspect.signature(compare).parameters.values()
     required = {p.name for p in parameters if p.default is p.empty}
-    assert required == {"variants", "data", "epochs"}
+    assert required == {"variants", "data"}
+    with pytest.raises(TypeError, match="by epochs or by updates, one of the two"):
+        quietly(VARIANTS)
+    with pytest.raises(TypeError, match="by epochs or by updates, one of the two"):
+        quietly(VARIANTS, epochs=1, updates=3)
 
 
 def test_history_is_tidy(result):
@@ -466,3 +470,156 @@ def test_arms_of_several_variants(result):
     np.testing.assert_array_equal(
         table["dropout"], result.by_run("dropout", "val_loss")
     )
+
+
+# -------------------------------------------------------------- batch size and targets
+
+EXAMPLES = len(DATA.train[1])  # 180
+
+
+@pytest.fixture(scope="module")
+def batches():
+    return compare(
+        {"small": small, "large": small},
+        DATA,
+        seeds=4,
+        batch_size={"small": 20, "large": 60},
+        updates=18,
+        follow_train=True,
+        progress=False,
+    )
+
+
+def test_batch_sizes_take_as_many_updates(batches):
+    epochs = batches.history.groupby("variant", sort=False)["epoch"].max()
+    assert EXAMPLES == 180 and epochs.to_dict() == {"small": 2, "large": 6}
+    own = batches.checks.query("check == 'same number of updates'")
+    assert set(own["outcome"]) == {"passed"}
+
+
+def test_a_batch_size_trains_as_it_does_alone(batches):
+    alone = replicate(
+        small, DATA, seeds=4, epochs=2, batch_size=20, progress=False
+    ).history
+    both = batches.history.query("variant == 'small'").merge(
+        alone, on=["seed", "epoch", "metric"]
+    )
+    assert len(both) == len(alone)
+    np.testing.assert_allclose(both["value_x"], both["value_y"], atol=1e-6)
+
+
+def test_training_scores_are_followed(batches):
+    last = batches.history.query("metric == 'train_loss'").groupby(
+        ["variant", "seed"], sort=False
+    )["value"]
+    after = batches._part_scores("train").query("metric == 'loss'")
+    np.testing.assert_allclose(last.last(), after["value"], rtol=1e-5)
+
+
+def test_batch_size_is_a_knob_of_the_grid():
+    told = []
+
+    def root(batch_size, learning_rate=0.03):
+        told.append(batch_size)
+        return small(learning_rate=learning_rate * (batch_size / 20) ** 0.5)
+
+    result = compare(
+        {"fixed": small, "root": root},
+        DATA,
+        seeds=2,
+        grid={"batch_size": [20, 60]},
+        choose=False,
+        epochs=2,
+        progress=False,
+    )
+    assert set(told) == {20, 60}
+    arms = result.history.groupby(["variant", "batch_size"], sort=False).size()
+    assert len(arms) == 4
+    # at equal epochs the design has the numbers of updates differ
+    own = result.checks.query("check == 'same number of updates'")
+    assert set(own["outcome"]) == {"does not apply"}
+    fixed = result.by_run("fixed", "val_loss", batch_size=20)
+    pd.testing.assert_series_equal(
+        fixed, result.by_run("root", "val_loss", batch_size=20), atol=1e-6
+    )
+
+
+def test_when_a_target_is_reached_is_read_off(batches):
+    loss = batches.history.query("metric == 'val_loss'")
+    target = loss["value"].median()
+    reached = batches.reached("val_loss", target)
+    assert list(reached) == ["variant", "seed", "epoch", "update"]
+    for row in reached.itertuples():
+        own = loss.query("variant == @row.variant and seed == @row.seed")
+        there = own.loc[own["value"] <= target, "epoch"]
+        assert row.epoch == (there.min() if len(there) else np.inf)
+        assert row.update == row.epoch * {"small": 9, "large": 3}[row.variant]
+
+
+def test_runs_that_never_reach_a_target_are_counted(batches):
+    assert np.isinf(batches.reached("val_loss", 0.0)["update"]).all()
+    assert (batches.reached("val_loss", 1e9)["epoch"] == 1).all()
+    assert (batches.reached("val_accuracy", 0.0)["epoch"] == 1).all()
+    with pytest.raises(TypeError, match="target is None; expected a finite number"):
+        batches.reached("val_loss", None)
+    with pytest.raises(ValueError, match="metric is 'train_auc'; the history has"):
+        batches.reached("train_auc", 1)
+
+
+def test_scores_at_an_equal_loss(batches):
+    loss = batches.history.query("metric == 'train_loss'")
+    target = loss["value"].median()
+    there = batches.at("train_loss", target)
+    first = batches.reached("train_loss", target)
+    scores = there.scores("val_accuracy")
+    assert len(scores) == len(first) == 8
+    assert (scores["value"].isna().to_numpy() == np.isinf(first["epoch"])).all()
+    assert (there.scores("train_loss")["value"].dropna() <= target).all()
+    row = first[np.isfinite(first["epoch"])].iloc[0]
+    labels = {"variant": row["variant"], "seed": row["seed"]}
+    whole = batches.history.merge(pd.DataFrame([labels | {"epoch": row["epoch"]}]))
+    expected = whole.query("metric == 'val_accuracy'")["value"].item()
+    assert scores.merge(pd.DataFrame([labels]))["value"].item() == expected
+
+
+def test_networks_are_those_of_the_runs(batches):
+    for seed, model in batches.networks("large"):
+        for one, other in zip(
+            model.get_weights(),
+            batches.model("large", seed).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)
+    assert [seed for seed, _ in batches.networks("small")] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "options, error, said",
+    [
+        ({"updates": 10}, ValueError, "updates is 10, which are no whole epochs"),
+        ({"updates": 0}, ValueError, "updates is 0; it must be at least 1"),
+        (
+            {"epochs": 1, "grid": {"batch_size": [0.5]}},
+            ValueError,
+            "grid\\['batch_size'\\] holds 0.5; expected whole numbers",
+        ),
+        (
+            {"epochs": 1, "batch_size": 10, "grid": {"batch_size": [20]}},
+            ValueError,
+            "the batch size is both in batch_size and in grid",
+        ),
+        (
+            {"epochs": 1, "batch_size": {"linear": 10}},
+            ValueError,
+            "batch_size says nothing of the variant 'relu'",
+        ),
+    ],
+)
+def test_what_does_not_fit_of_batches_is_named(options, error, said):
+    with pytest.raises(error, match=said):
+        compare(
+            {"linear": small, "relu": small},
+            DATA,
+            progress=False,
+            **({"batch_size": 60} if "updates" in options else {}) | options,
+        )

@@ -290,7 +290,7 @@ def test_seeds_are_dealt_out():
         ({"data": [SPLITS[0], 3]}, TypeError, r"data\[1\] is of type int"),
         ({"data": {"a": 3}}, TypeError, r"data\['a'\] is of type int"),
         ({"sample_weight": np.ones(72)}, ValueError, "sample_weight needs data"),
-        ({"epochs": {"b": 1}}, ValueError, "epochs says nothing of the table None"),
+        ({"epochs": {"b": 1}}, ValueError, "epochs says nothing of the variant"),
         ({"grid": {"rate": [[1]]}}, TypeError, "expected finite numbers or names"),
     ],
 )

@@ -692,3 +692,43 @@ def test_pieces_of_an_embedding_are_clipped_before_they_are_added_up():
     )
     [found] = instruments.clipped([pieces], clipvalue=1.0)
     np.testing.assert_array_equal(found, [[2.0], [0.0]])
+
+
+# ---------------------------------------------------------------- noise of the gradient
+
+
+def _mean_of_numbers() -> keras.Model:
+    """A network of one weight w = 0; half the gradient of (w - y)^2 is w - y."""
+    inputs = keras.Input((1,))
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Model(inputs, dense(inputs))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_noise_of_the_gradient_where_it_is_known():
+    y = np.random.default_rng(0).normal(1, 2, size=(60, 1)).astype("float32")
+    noise = instruments.gradient_noise(
+        _mean_of_numbers(), np.ones_like(y), y, [1, 5, 30, 60], draws=4000
+    )
+    measured = noise.groupby("batch_size")["value"].mean()
+    one = y.var() / y.mean() ** 2
+    assert measured[1] == pytest.approx(one, rel=1e-4)
+    for size in (5, 30):
+        known = one / size * (60 - size) / 59
+        assert measured[size] == pytest.approx(known, rel=0.1)
+    assert measured[60] == pytest.approx(0, abs=1e-9)
+    assert (noise.groupby("batch_size").size() == [60, 4000, 4000, 4000]).all()
+
+
+def test_noise_of_the_gradient_says_what_does_not_fit():
+    model, x, y = _mean_of_numbers(), np.ones((6, 1)), np.ones((6, 1))
+    with pytest.raises(ValueError, match=r"batch_sizes has 7; .* of 1 to 6"):
+        instruments.gradient_noise(model, x, y, [2, 7])
+    with pytest.raises(ValueError, match=r"draws has 0; .* of 1 or more"):
+        instruments.gradient_noise(model, x, y, 2, draws=0)
+    inputs = keras.Input((1,))
+    normal = keras.Model(inputs, keras.layers.BatchNormalization()(inputs))
+    normal.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="has batch normalization"):
+        instruments.gradient_noise(normal, x, y, 2)

@@ -61,7 +61,7 @@ class Task:
     train : tuple
         ``x, y, sample_weight or None``.
     watched : dict of str to tuple
-        Parts to score after each epoch, ``"val"`` and ``"test"``.
+        Parts to score after each epoch, ``"val"``, ``"test"`` and ``"train"``.
     test : tuple or None
         The test part, whether watched or not.
     epochs, batch_size : int
@@ -110,6 +110,7 @@ class Work:
         batch_size: int = 32,
         record: str | Sequence[str] = (),
         follow_test: bool = False,
+        follow_train: bool = False,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         jit_compile: bool | str = "auto",
@@ -120,6 +121,7 @@ class Work:
             epochs=epochs,
             batch_size=batch_size,
             follow_test=follow_test,
+            follow_train=follow_train,
             class_weight=class_weight,
             sample_weight=sample_weight,
         )
@@ -153,6 +155,7 @@ def checked_task(
     epochs: int,
     batch_size: int,
     follow_test: bool = False,
+    follow_train: bool = False,
     class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
     labels: Mapping[str, Any] | None = None,
@@ -175,6 +178,7 @@ def checked_task(
     watched = {
         "val": _part(data, "validation"),
         "test": test if follow_test else None,
+        "train": training if follow_train else None,
     }
     return Task(
         (*training, _checked_weights(training, class_weight, sample_weight)),

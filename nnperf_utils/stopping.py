@@ -8,19 +8,32 @@ can be applied to the same training afterwards, and nothing is trained again.
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from nnperf_utils.plots import PALETTE, text_color
 from nnperf_utils.statistics import higher_is_better
 
-__all__ = ["Kill", "Killed", "apply", "by_keras", "distance", "draw_cases"]
+__all__ = [
+    "added_by_choice",
+    "apply",
+    "by_keras",
+    "draw_cases",
+    "effects",
+    "lab_curves",
+    "price_lines",
+    "prices",
+    "rule_drawing",
+    "share_curves",
+    "until",
+]
 
 Rule = Callable[..., tuple[int, int]]
 
@@ -140,59 +153,214 @@ def apply(
     return frame
 
 
-def distance(model: keras.Model, other: keras.Model) -> float:
-    """Return how far the weights of a model are from another's, over their length.
+def until(rule: Rule, keeps: Callable[[np.ndarray], int] = np.argmin) -> Rule:
+    """Return a rule that stops as another one and keeps by itself.
 
     Parameters
     ----------
-    model, other : keras.Model
-        Of the same layers.
+    rule : callable
+        Stops the training.
+    keeps : callable
+        Takes the values up to the stop and returns the place of the one to keep. By
+        default that of the lowest, the first of equals, as a ``ModelCheckpoint`` with
+        ``save_best_only`` does.
 
     Returns
     -------
-    float
-        0 where all weights are the same, bit for bit.
+    callable
     """
-    one, two = (
-        np.concatenate([np.ravel(w) for w in m.get_weights()]) for m in (model, other)
-    )
-    if len(one) != len(two):
-        raise ValueError(
-            f"the models have {len(one):,} and {len(two):,} weights; expected as many."
-        )
-    return float(np.linalg.norm(one - two) / np.linalg.norm(two))
+
+    def both(values: Sequence[float], **settings: Any) -> tuple[int, int]:
+        stopped, _ = rule(values, **settings)
+        return stopped, int(keeps(np.asarray(values)[:stopped])) + 1
+
+    return both
 
 
-class Killed(Exception):
-    """Raised by `Kill` in the middle of an epoch."""
-
-
-class Kill(keras.callbacks.Callback):
-    """End a training in the middle of an epoch.
+def effects(frame: pd.DataFrame, *variants: str) -> dict[str, pd.Series]:
+    """Return the test scores in a frame by metric and variant, as ``judge`` takes them.
 
     Parameters
     ----------
-    epoch : int
-        Counted from 1.
-    batch : int
-        After how many batches of it.
-    hard : bool
-        Kill the whole process, as a machine does that runs out of memory, instead of
-        raising `Killed`.
+    frame : pandas.DataFrame
+        What `apply` returns, or the difference of two of them.
+    *variants : str
+
+    Returns
+    -------
+    dict of str to pandas.Series
+        ``loss_plain`` and so on, each by the other labels.
     """
+    return {
+        f"{metric}_{variant}": frame[f"test_{metric}"].xs(variant, level="variant")
+        for variant in variants
+        for metric in ("loss", "accuracy")
+    }
 
-    def __init__(self, epoch: int, batch: int = 3, *, hard: bool = False):
-        super().__init__()
-        self.epoch, self.batch, self.hard = epoch, batch, hard
-        self._now = 0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note which epoch it is."""
-        self._now = epoch + 1
+def added_by_choice(history: pd.DataFrame, metric: str) -> pd.Series:
+    """Return how far the choice of the best epoch flatters its validation score.
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """End it, if it is time."""
-        if (self._now, batch + 1) == (self.epoch, self.batch):
-            if self.hard:
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise Killed(f"killed in epoch {self.epoch}, after batch {self.batch}")
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        With ``val_`` and ``test_`` scores of the metric, of every epoch.
+    metric : str
+        ``"accuracy"`` or ``"loss"``.
+
+    Returns
+    -------
+    pandas.Series
+        By the runs' labels: by how much the validation score is better than the test
+        score at the epoch of the best validation score, less the same in the mean of
+        all epochs.
+    """
+    sign = 1 if higher_is_better(metric) else -1
+    labels = [name for name in history if name not in _MEASURED]
+    wide = history.pivot(index=[*labels, "epoch"], columns="metric", values="value")
+    validation = (sign * wide[f"val_{metric}"]).unstack("epoch")
+    ahead = validation - (sign * wide[f"test_{metric}"]).unstack("epoch")
+    chosen = validation.to_numpy().argmax(axis=1)
+    at = ahead.to_numpy()[np.arange(len(ahead)), chosen]
+    return pd.Series(at, ahead.index) - ahead.mean(axis=1)
+
+
+def prices(ends: Mapping[int, pd.DataFrame], whole: pd.DataFrame) -> pd.DataFrame:
+    """Return what each patience costs and loses, in the mean of each kind of runs.
+
+    Parameters
+    ----------
+    ends : mapping of int to DataFrame
+        What `apply` returns, by patience.
+    whole : pandas.DataFrame
+        The same for the rule that waits to the end.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``runs`` (variant and table), ``patience``, ``epochs`` and ``lost``, the
+        test loss of what is kept less that of what `whole` keeps.
+    """
+    parts = []
+    for patience, kept in ends.items():
+        one = pd.DataFrame(
+            {
+                "epochs": kept["stopped"],
+                "lost": kept["test_loss"] - whole["test_loss"],
+            }
+        )
+        mean = one.groupby(["variant", "data"], sort=False).mean().reset_index()
+        mean["runs"] = mean["variant"] + ", " + mean["data"]
+        parts.append(mean.assign(patience=patience))
+    return pd.concat(parts)[["runs", "patience", "epochs", "lost"]]
+
+
+def price_lines(table: pd.DataFrame) -> Axes:
+    """Draw test loss lost over epochs trained, a line for each kind of runs.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `prices` returns it.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = plt.subplots(figsize=(6.4, 3.8))[1]
+    flat = []
+    for (name, one), color in zip(
+        table.groupby("runs", sort=False), PALETTE, strict=False
+    ):
+        ax.plot(one["epochs"], one["lost"], "o-", markersize=4, color=color)
+        first = one.iloc[0]
+        look = {"fontsize": "small", "color": text_color(color)}
+        if first["lost"] > 0.05:  # its name beside its first point
+            place = first["epochs"], first["lost"]
+            ax.annotate(name, place, (7, 3), textcoords="offset points", **look)
+        else:
+            flat.append((name, look))
+    for row, (name, look) in enumerate(flat):
+        text = f"near zero: {name}" if not row else name
+        ax.text(
+            0.99, 0.94 - 0.08 * row, text, transform=ax.transAxes, ha="right", **look
+        )
+    ax.axhline(0, color="#8a939b", linewidth=1, linestyle=":")
+    ax.set(xlabel="epochs trained (mean of all runs)", ylabel="test loss lost")
+    return ax
+
+
+def rule_drawing(values: Sequence[float], rule: Rule, patience: int) -> Axes:
+    """Draw where a rule waits and stops on one recorded curve.
+
+    Parameters
+    ----------
+    values : sequence of float
+    rule : callable
+    patience : int
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    values = np.asarray(values)
+    end, at = rule(values, patience=patience)
+    first, last = max(at - 14, 1), min(end + 14, len(values))
+    epochs = np.arange(first, last + 1)
+    shown = values[first - 1 : last]
+    ax = plt.subplots(figsize=(6.4, 3))[1]
+    seen = epochs <= end
+    ax.plot(epochs[seen], shown[seen], color=PALETTE[0])
+    ax.plot(epochs[epochs >= end], shown[epochs >= end], color="#8a939b", ls=":")
+    ax.axvspan(at, end, color=PALETTE[1], alpha=0.15, linewidth=0)
+    ax.plot(at, values[at - 1], "o", color=PALETTE[1])
+    room = shown.max() - shown.min()
+    ax.set_ylim(shown.min() - 0.15 * room, shown.max() + 0.25 * room)
+    top = shown.max() + 0.12 * room
+    middle = {"ha": "center", "fontsize": "small"}
+    ax.text(at, values[at - 1] - 0.1 * room, "kept", **middle)
+    ax.text((at + end) / 2, top, "waits", **middle)
+    if end < last:
+        ax.text(end + 0.5, top, "never seen", **middle | {"ha": "left"})
+    ax.set(xlabel="epoch", ylabel="validation loss")
+    return ax
+
+
+def share_curves() -> Axes:
+    """Draw what stopping and an L2 penalty leave of a linear model's weight.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    x = np.geomspace(0.01, 100, 200)
+    ax = plt.subplots(figsize=(6, 2.8))[1]
+    ax.plot(x, 1 - np.exp(-x), color=PALETTE[0])
+    ax.plot(x, x / (1 + x), color=PALETTE[1])
+    ax.text(1.2, 0.85, "stopped", color=text_color(PALETTE[0]), ha="right")
+    ax.text(3.3, 0.62, "L2 penalty", color=text_color(PALETTE[1]))
+    ax.set(xscale="log", xlabel="ητλ, or λ / α", ylabel="share of the full weight")
+    return ax
+
+
+def lab_curves(history: pd.DataFrame, networks: Sequence[str]) -> dict[str, Any]:
+    """Return recorded losses as the lab “patience” takes them.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Of one table; of each variant and split one run.
+    networks : sequence of str
+        The variants, in the order in which the lab offers them.
+
+    Returns
+    -------
+    dict
+        ``networks``, and by network ``validation`` and ``test``: a row for each run.
+    """
+    data: dict[str, Any] = {"networks": list(networks)}
+    for part, metric in (("validation", "val_loss"), ("test", "test_loss")):
+        rows = history[history["metric"] == metric]
+        wide = rows.pivot(index=["variant", "split"], columns="epoch", values="value")
+        data[part] = {name: wide.loc[name].round(3).to_numpy() for name in networks}
+    return data

@@ -10,7 +10,8 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules"},
-    {"plots", "models", "pace", "tabular", "lives", "costs", "stopping"},
+    {"plots", "models", "pace", "tabular", "lives", "costs"},
+    {"stopping", "checkpoints"},
     {"bowls", "drawings", "shapes"},
     {"lab_pictures"},
     {"engine.private"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,139 +15,127 @@ from nnperf_utils.exercises.base import (
     returned_number,
 )
 
-__all__ = ["added_by_choice", "order_of_epoch", "smallest_patience"]
+__all__ = ["added_by_choice", "memory", "order_of_epoch"]
 
 # --------------------------------------------------------------------------------------
-# 2  The smallest patience
+# 2  What a backup should remember
 # --------------------------------------------------------------------------------------
 
 
-def _smallest(losses: np.ndarray) -> int:
-    best, waited, longest = np.inf, 0, 0
-    for value in losses[: int(np.argmin(losses)) + 1]:
-        waited = 0 if value < best else waited + 1
-        best, longest = min(best, value), max(longest, waited)
-    return longest + 1
+def _memory(losses: np.ndarray) -> tuple[float, float]:
+    return losses.min(), len(losses) - 1 - np.argmin(losses)
 
 
-def _longest_wait(losses: np.ndarray) -> int:
-    return _smallest(losses) - 1
+def _since_last_fall(losses: np.ndarray) -> float:
+    falls = np.flatnonzero(np.diff(losses) < 0)
+    return len(losses) - 2 - (falls[-1] if len(falls) else -1)
 
 
-def _whole_curve(losses: np.ndarray) -> int:
-    return max(
-        int(np.max(np.diff(np.append(_new_lows(losses), len(losses))))),
-        1,
-    )
-
-
-def _new_lows(losses: np.ndarray) -> np.ndarray:
-    lows = np.minimum.accumulate(losses)
-    return np.flatnonzero(np.append(True, lows[1:] < lows[:-1]))
-
-
-def _against_the_last(losses: np.ndarray) -> int:
-    """Wait from rise to rise, whatever the lowest so far is."""
-    waited = longest = 0
-    for one, other in pairwise(losses[: int(np.argmin(losses)) + 1]):
-        waited = waited + 1 if other >= one else 0
-        longest = max(longest, waited)
-    return longest + 1
-
-
-def _place_of_lowest(losses: np.ndarray) -> int:
-    return int(np.argmin(losses)) + 1
-
-
-def _curves() -> list[np.ndarray]:
-    """Return histories with bumps, waits after the lowest, and one without a bump."""
-    random = np.random.default_rng(5)
-    curves = [
-        np.array([0.9, 0.8, 0.85, 0.82, 0.81, 0.7, 0.75]),
-        np.array([1.0, 0.9, 0.8, 0.7]),
-        np.array([0.5, 0.6, 0.7, 0.8, 0.9]),
-        np.array([0.9, 0.7, 0.7, 0.6, 0.61, 0.62, 0.63, 0.64]),
-    ]
-    for turn in (12, 20):
-        curve = np.abs(np.arange(30) - turn) / 30
-        curves.append(curve + random.normal(0, 0.08, 30).round(2))
-    return curves
-
-
-_WRONG_PATIENCES: list[tuple[Callable[[np.ndarray], int], str]] = [
+_WRONG_MEMORIES: list[tuple[Callable[[np.ndarray], tuple[float, float]], str]] = [
     (
-        _longest_wait,
-        "that is the longest wait itself. With a patience of as many epochs the last "
-        "of them ends the training; it takes one more",
+        lambda losses: (losses.min(), len(losses) - np.argmin(losses)),
+        "you count the best epoch itself as waiting; the wait begins with the one "
+        "after it",
     ),
     (
-        _whole_curve,
-        "you count the wait after the lowest loss as well. Once it has come, no "
-        "patience is needed any more",
+        lambda losses: (losses.min(), np.argmin(losses) + 1),
+        "your second number is the epoch of the lowest loss, not how long it is ago",
     ),
     (
-        _against_the_last,
-        "you compare each loss with the one before it. The rule compares with the "
-        "lowest so far",
+        lambda losses: (losses.min(), _since_last_fall(losses)),
+        "you begin the wait anew at each fall. Only a new lowest ends it, not any loss "
+        "below the one before",
     ),
     (
-        _place_of_lowest,
-        "that is the epoch of the lowest loss. Each new lowest on the way begins the "
-        "wait anew",
+        lambda losses: (
+            losses.min(),
+            len(losses) - 1 - np.flatnonzero(losses == losses.min())[-1],
+        ),
+        "you take the last of equal losses. A loss that is as low as the lowest is no "
+        "new lowest: it counts as waiting",
+    ),
+    (
+        lambda losses: (losses[-1], len(losses) - 1 - np.argmin(losses)),
+        "your first number is the last loss, not the lowest so far",
+    ),
+    (
+        lambda losses: (len(losses) - 1 - np.argmin(losses), losses.min()),
+        "the order is the other one: first the lowest loss, then the wait",
     ),
 ]
 
 
+def _curves() -> list[np.ndarray]:
+    """Return histories that end while a rule waits, and some that do not."""
+    random = np.random.default_rng(5)
+    curves = [
+        np.array([0.9, 0.7, 0.8, 0.75, 0.85]),
+        np.array([1.0, 0.9, 0.8, 0.7]),
+        np.array([0.5, 0.6, 0.7]),
+        np.array([0.9, 0.6, 0.7, 0.6, 0.65]),
+        np.array([0.4]),
+    ]
+    for turn in (8, 20):
+        curve = np.abs(np.arange(25) - turn) / 25
+        curves.append(curve + random.normal(0, 0.1, 25).round(2))
+    return curves
+
+
 @exercise(
     hints=[
-        "Which epochs on the way to the lowest loss bring no new lowest, and how many "
-        "of them follow one another at most?",
-        "Go through the losses up to the lowest with the best so far and a count that "
-        "a new lowest sets to 0. The largest count, plus one, is the answer.",
+        "What does the rule in the text change from epoch to epoch? Two of its three "
+        "names decide what it does next.",
+        "`np.argmin(losses)` is the place of the lowest loss, the first of equals. How "
+        "many epochs stand behind it?",
     ],
     solution="""
 import numpy as np
 
 
-def smallest_patience(losses):
-    best, waited, longest = np.inf, 0, 0
-    for value in losses[: np.argmin(losses) + 1]:
-        waited = 0 if value < best else waited + 1
-        best, longest = min(best, value), max(longest, waited)
-    return longest + 1
+def memory(losses):
+    lowest = np.argmin(losses)
+    return losses[lowest], len(losses) - 1 - lowest
 """,
 )
-def smallest_patience(smallest_patience: Any) -> str:
-    """Write a function for the smallest patience that comes to the lowest loss.
+def memory(memory: Any) -> str:
+    """Write a function for what early stopping has to remember over a restart.
 
-    It takes an array of validation losses, epoch by epoch, and returns a whole number
-    of 1 or more.
+    It takes an array of the validation losses so far and returns two numbers: the
+    lowest one, and for how many epochs the rule has waited since.
     """
-    expect_function(smallest_patience, "smallest_patience", ["losses"])
-    curves = _curves()
-    found = [returned_number(smallest_patience(curve.copy())) for curve in curves]
+    expect_function(memory, "memory", ["losses"])
+    curves, found = _curves(), []
+    for curve in curves:
+        value = returned_array(memory(curve.copy()), "two numbers")
+        if value.shape != (2,):
+            raise NotYet(
+                f"it returns an array of shape {value.shape}; expected two numbers, "
+                "the lowest loss and the wait"
+            )
+        found.append(value)
 
-    def agrees(expected: Callable[[np.ndarray], int]) -> bool:
-        return found == [expected(curve) for curve in curves]
+    def agrees(expected: Callable[[np.ndarray], tuple[float, float]]) -> bool:
+        return np.allclose(found, [expected(c) for c in curves], rtol=0, atol=1e-9)
 
-    if agrees(_smallest):
+    if agrees(_memory):
         return (
-            "It is what this one curve needs, and known only afterwards. Another seed "
-            "has other bumps: take more."
+            "Two numbers are all that is lost of the callback. Written into the backup, "
+            "they would let it stop where it would have stopped."
         )
-    for wrong, reason in _WRONG_PATIENCES:
+    for wrong, reason in _WRONG_MEMORIES:
         if agrees(wrong):
             raise NotYet(reason)
     curve, value = next(
         (curve, value)
         for curve, value in zip(curves, found, strict=True)
-        if value != _smallest(curve)
+        if not np.allclose(value, _memory(curve))
     )
-    shown = ", ".join(f"{loss:g}" for loss in curve[:8])
-    more = ", …" if len(curve) > 8 else ""
+    shown = ", ".join(f"{loss:g}" for loss in curve[:6])
+    more = ", …" if len(curve) > 6 else ""
+    best, waited = _memory(curve)
     raise NotYet(
-        f"for the losses {shown}{more} it returns {value:g}, and {_smallest(curve)} is "
-        "the smallest patience that comes to the lowest"
+        f"for the losses {shown}{more} it returns {value[0]:g} and {value[1]:g}, and "
+        f"the right ones are {best:g} and {waited}"
     )
 
 

@@ -1,5 +1,7 @@
 """The exercises on early stopping and checkpoints, against right and wrong answers."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from exercise_answers import says
@@ -7,62 +9,48 @@ from exercise_answers import says
 from nnperf_utils.exercises import early_stopping as exercises
 
 # --------------------------------------------------------------------------------------
-# 2  smallest_patience
+# 2  memory
 # --------------------------------------------------------------------------------------
 
 
-def stop(losses, patience):
-    kept = 0
-    for epoch, value in enumerate(losses):
-        if value < losses[kept]:
-            kept = epoch
-        elif epoch - kept >= patience:
-            break
-    return kept
+def by_the_rule(losses):
+    best, waited = np.inf, 0
+    for value in losses:
+        waited = 0 if value < best else waited + 1
+        best = min(best, value)
+    return [best, waited]
 
 
-def by_trying(losses):
-    lowest = int(np.argmin(losses))
-    return next(p for p in range(1, 100) if stop(losses, p) == lowest)
+def since_a_fall(losses):
+    waited = 0
+    for one, other in pairwise(losses):
+        waited = 0 if other < one else waited + 1
+    return min(losses), waited
 
 
-def rises(losses):
-    run = most = 0
-    for i in range(1, int(np.argmin(losses)) + 1):
-        run = run + 1 if losses[i] >= losses[i - 1] else 0
-        most = max(most, run)
-    return most + 1
-
-
-def wait_to_the_end(losses):
-    kept = longest = 0
-    for epoch in range(1, len(losses)):
-        kept = epoch if losses[epoch] < losses[kept] else kept
-        longest = max(longest, epoch - kept)
-    return longest + 1
-
-
-def test_patience_another_right_way():
-    for right in (by_trying, lambda losses: float(by_trying(losses))):
-        assert says(exercises.smallest_patience.judge(right), "correct", "other bumps")
+def test_memory_another_right_way():
+    for right in (by_the_rule, lambda losses: np.array(by_the_rule(losses))):
+        assert says(exercises.memory.judge(right), "correct", "Written into the backup")
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda losses: by_trying(losses) - 1, "takes one more"),
-        (wait_to_the_end, "after the lowest loss as well"),
-        (rises, "with the one before it"),
-        (lambda losses: int(np.argmin(losses)) + 1, "begins the wait anew"),
-        (lambda losses: 5, "returns 5, and 4 is the smallest"),
-        (lambda losses: losses, "returns 7 numbers"),
+        (lambda losses: (losses.min(), len(losses) - losses.argmin()), "as waiting"),
+        (lambda losses: (losses.min(), losses.argmin() + 1), "not how long it is ago"),
+        (since_a_fall, "anew at each fall"),
+        (lambda losses: (losses.min(), losses[::-1].argmin()), "last of equal losses"),
+        (lambda losses: (losses[-1], by_the_rule(losses)[1]), "is the last loss"),
+        (lambda losses: by_the_rule(losses)[::-1], "the other one"),
+        (lambda losses: (0.0, 0.0), "the right ones are 0.7 and 3"),
+        (lambda losses: losses.min(), "expected two numbers"),
         (lambda losses: print(end=""), "returns nothing"),
         (lambda values, patience: 1, "takes `(values, patience)`"),
         (10, "a function of `losses`"),
     ],
 )
-def test_patience_wrong(wrong, message):
-    assert says(exercises.smallest_patience.judge(wrong), "not yet", message)
+def test_memory_wrong(wrong, message):
+    assert says(exercises.memory.judge(wrong), "not yet", message)
 
 
 # --------------------------------------------------------------------------------------

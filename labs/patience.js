@@ -1,6 +1,6 @@
 // title: Patience
 // goal: find the smallest patience with which no network loses more than 0.02 of test loss in the mean.
-// takeaway: How much patience is enough is up to the curve: how large its bumps are against how fast it falls. More costs epochs, less costs the score.
+// takeaway: How much patience is enough depends on the curve: less of it costs score where the bumps are large against the fall, and more of it only costs epochs.
 // uses: d3
 // values: networks, validation, test
 nnperf.lab("patience", (lab) => {

@@ -119,8 +119,8 @@ def memory(memory: Any) -> str:
 
     if agrees(_memory):
         return (
-            "Two numbers are all that is lost of the callback. Written into the backup, "
-            "they would let it stop where it would have stopped."
+            "Two numbers are all that is lost of the callback. Written into the "
+            "backup, they would let it stop where it would have stopped."
         )
     for wrong, reason in _WRONG_MEMORIES:
         if agrees(wrong):

@@ -30,7 +30,7 @@ def since_a_fall(losses):
 
 def test_memory_another_right_way():
     for right in (by_the_rule, lambda losses: np.array(by_the_rule(losses))):
-        assert says(exercises.memory.judge(right), "correct", "Written into the backup")
+        assert says(exercises.memory.judge(right), "correct", "into the backup")
 
 
 @pytest.mark.parametrize(

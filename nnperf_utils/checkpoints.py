@@ -264,7 +264,8 @@ def orders_in_fit(
     data: dict[str, Any] = {"x": x, "y": y, "batch_size": examples}
     if reshuffled:
         rows = tf.data.Dataset.from_tensor_slices((x, y))
-        data = {"x": rows.shuffle(examples, seed=shifted(0)).batch(examples)}
+        shuffled = rows.shuffle(examples, seed=shifted(0)).batch(examples)
+        data = {"x": shuffled, "shuffle": False}  # by `fit`, that is
     model.fit(**data, epochs=epochs, initial_epoch=initial_epoch, verbose=0)
     trained = epochs - initial_epoch
     return np.reshape(noted.seen[-trained * examples :], (trained, -1)).tolist()

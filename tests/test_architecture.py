@@ -11,6 +11,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
+    {"stopping", "checkpoints"},
     {"bowls", "drawings", "shapes"},
     {"lab_pictures"},
     {"engine.private"},

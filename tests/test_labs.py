@@ -26,6 +26,7 @@ import shared_labs
 
 from nnperf_utils import labs
 from nnperf_utils.lab_pictures import PICTURES, picture
+from nnperf_utils.stopping import by_keras
 
 ROOT = Path(__file__).resolve().parents[1]
 LABS = ROOT / "labs"
@@ -120,9 +121,20 @@ def cuts() -> pd.DataFrame:
     return pd.DataFrame(parts, columns=["network", "cut", "accuracy"])
 
 
+def bumpy_curves() -> dict:
+    """Return losses of six runs of two networks: one turns early, one falls long."""
+    draw = np.random.default_rng(4)
+    epoch = np.arange(1, 41)
+    falls = {"turns": np.abs(epoch - 8) / 20, "falls": np.exp(-epoch / 20)}
+    test = {name: np.tile(curve + 1, (6, 1)) for name, curve in falls.items()}
+    noisy = {name: c + draw.normal(0, 0.02, c.shape) for name, c in test.items()}
+    return {"networks": [*falls], "validation": noisy, "test": test}
+
+
 DATA = {
     "cut_block": cuts,
     "gradient_line": gradients,
+    "patience": bumpy_curves,
     "stop_training": curves,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -440,6 +452,32 @@ def play_cut_block(section, page):
             section.get_by_role("switch", name=f"cut block {block}").press("Space")
 
 
+def smallest_patience(data: dict) -> int:
+    """Return the smallest patience with which Keras loses little of each network."""
+    for patience in range(21):
+        lost = []
+        for name in data["networks"]:
+            pairs = zip(data["validation"][name], data["test"][name], strict=True)
+            lost.append(
+                np.mean(
+                    [
+                        test[by_keras(values, patience=patience)[1] - 1]
+                        - test[values.argmin()]
+                        for values, test in pairs
+                    ]
+                )
+            )
+        if max(lost) <= 0.02:
+            return patience
+    raise AssertionError("no patience reaches the goal")
+
+
+def play_patience(section, page):
+    slider = section.get_by_role("slider", name="Patience")
+    for _ in range(smallest_patience(bumpy_curves())):
+        slider.press("ArrowRight")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -447,6 +485,7 @@ PLAYS = {
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,
+    "patience": play_patience,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,
@@ -888,6 +927,29 @@ def test_stopping_is_scored_by_the_recorded_curves(visit):
     accuracy = float(shown.loc["you", "accuracy"].rstrip("%"))
     assert accuracy == pytest.approx(100 * curve.loc[13, "test_accuracy"], rel=2e-3)
     assert int(shown.loc["lowest", "keeps"]) == curve["test_loss"].idxmin()
+
+
+def test_patience_scores_what_keras_keeps(visit):
+    data = bumpy_curves()
+    for patience in (0, 1, 4):
+        fragment = f"#patience.patience={patience}&patience.network=n1"
+        shown = table_of(ready(visit(made("patience"), fragment=fragment)))
+        for name in data["networks"]:
+            ends = [by_keras(v, patience=patience) for v in data["validation"][name]]
+            tests = data["test"][name]
+            best = [v.argmin() for v in data["validation"][name]]
+            lost = np.mean(
+                [
+                    test[end[1] - 1] - test[at]
+                    for test, end, at in zip(tests, ends, best, strict=True)
+                ]
+            )
+            trained, kept = np.mean(ends, axis=0)
+            row = shown.loc[name]
+            assert float(row["trained"]) == pytest.approx(trained, abs=0.051)
+            assert float(row["kept"]) == pytest.approx(kept, abs=0.051)
+            told = float(row["test loss lost"].replace("−", "-"))
+            assert told == pytest.approx(lost, abs=6e-4)
 
 
 def keras_early_stopping(losses: pd.Series, patience: int) -> tuple[int, int]:

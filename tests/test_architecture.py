@@ -11,7 +11,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
-    {"bowls", "drawings", "shapes"},
+    {"bowls", "drawings", "shapes", "steps"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},

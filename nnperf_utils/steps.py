@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
+from matplotlib.axes import Axes
 
+from nnperf_utils import plots
 from nnperf_utils.seeds import shifted
 
-__all__ = ["distance", "range_test", "scale_spread", "steps_taken"]
+__all__ = ["distance", "draw_shapes", "range_test", "scale_spread", "steps_taken"]
+
+_UPDATES, _RISE = 240, 48  # of labs/draw_schedule.js
 
 
 def steps_taken(learning_rate: Any, updates: int) -> np.ndarray:
@@ -39,6 +45,28 @@ def steps_taken(learning_rate: Any, updates: int) -> np.ndarray:
         return -weight.value
 
     return np.array([float(step()) for _ in range(updates)])
+
+
+def draw_shapes() -> Axes:
+    """Draw the three schedules that the lab to draw one compares with.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    t = np.arange(_UPDATES)
+    down = np.clip((t - _RISE) / (_UPDATES - _RISE), 0, 1)
+    shapes = {
+        "constant": np.full(_UPDATES, 0.01),
+        "cosine": 0.04 + 0.04 * np.cos(np.pi * t / _UPDATES),
+        "one-cycle": np.minimum(
+            0.02 * (t + 1) / _RISE, 0.01 + 0.01 * np.cos(np.pi * down)
+        ),
+    }
+    table = pd.DataFrame(shapes, pd.Index(t, name="update"))
+    ax = plots.lines(table, dashed=[*table])
+    ax.set_ylabel("learning rate")
+    return ax
 
 
 def distance(weights: Sequence[Any], start: Sequence[Any]) -> float:
@@ -121,16 +149,12 @@ def scale_spread(
     """
     random = np.random.default_rng(shifted(seed))
 
-    @tf.function(autograph=False)
-    def gradient(rows: tf.Tensor) -> tf.Tensor:
-        some, labels = tf.gather(x, rows), tf.gather(y, rows)
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(some, labels, model(some, training=False))
-        weights = [variable.value for variable in model.trainable_variables]
-        return tf.concat([tf.reshape(g, [-1]) for g in tape.gradient(loss, weights)], 0)
-
+    x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    gradient = _gradient(model)
     rows = [random.choice(len(x), batch_size, replace=False) for _ in range(batches)]
-    squares = np.stack([gradient(tf.constant(one)).numpy() for one in rows]) ** 2.0
+    squares = (
+        np.stack([gradient(x, y, tf.constant(one)).numpy() for one in rows]) ** 2.0
+    )
     squares = squares[:, (squares > 0).all(axis=0)].astype(float)
     spreads = []
     for count in updates:
@@ -142,3 +166,19 @@ def scale_spread(
         low, high = np.quantile(scales, [0.1, 0.9], axis=0)
         spreads.append(np.median(high / low))
     return np.array(spreads)
+
+
+# One model at a time: give it other weights to look at its likes without tracing anew.
+@lru_cache(maxsize=1)
+def _gradient(model: keras.Model) -> Callable:
+    """Return a function for the gradient of some examples' loss, end to end."""
+
+    @tf.function(autograph=False)
+    def gradient(x: tf.Tensor, y: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        some, labels = tf.gather(x, rows), tf.gather(y, rows)
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(some, labels, model(some, training=False))
+        weights = [variable.value for variable in model.trainable_variables]
+        return tf.concat([tf.reshape(g, [-1]) for g in tape.gradient(loss, weights)], 0)
+
+    return gradient

@@ -23,6 +23,7 @@ LAYERS = [
     {"engine.workers"},
     {"replicas", "checks", "design", "blocks"},
     {"comparison"},
+    {"peaks"},
     {"history"},
     {"catalog"},
     {"replications", "cards"},

@@ -1,11 +1,12 @@
 """Steps: how long they are, how far they lead, how sure Adam's scale is."""
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from keras.optimizers.schedules import CosineDecay
 
-from nnperf_utils import steps
+from nnperf_utils import labs, steps
 from nnperf_utils.datasets import load_digits
 from nnperf_utils.models import mlp
 
@@ -53,3 +54,13 @@ def test_the_scale_is_less_sure_after_one_update(data):
     assert one > 2 * many > 2
     for weights, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weights, old)
+
+
+def test_the_shapes_are_those_of_the_lab():
+    ax = steps.draw_shapes()
+    drawn = {line.get_ydata().max() for line in ax.lines}
+    assert drawn == {0.01, 0.02, 0.08}
+    script = (labs.folder() / "draw_schedule.js").read_text(encoding="utf-8")
+    for told in ("() => 0.01", "0.08 * half(t / UPDATES)", "0.02 * (t < RISE"):
+        assert told in script.replace("\n     ", "")
+    plt.close(ax.figure)

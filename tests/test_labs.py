@@ -478,10 +478,16 @@ def play_patience(section, page):
         slider.press("ArrowRight")
 
 
+def play_draw_schedule(section, page):
+    section.get_by_role("button", name="Begin with cosine").press("Enter")
+    slide(section.get_by_role("slider", name="All of yours"), "0.501")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
     "cut_block": play_cut_block,
+    "draw_schedule": play_draw_schedule,
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,

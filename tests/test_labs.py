@@ -120,9 +120,29 @@ def cuts() -> pd.DataFrame:
     return pd.DataFrame(parts, columns=["network", "cut", "accuracy"])
 
 
+def prices() -> pd.DataFrame:
+    """Return what batches of four sizes need at three rates; one pair never arrives."""
+    updates = {
+        4: (2000, 3000, 0),
+        20: (800, 560, 900),
+        100: (700, 380, 235),
+        500: (690, 370, 210),
+    }
+    parts = [
+        (size, rate, 0 if size == 500 else 35 / size, n * size / 500, n, n * second)
+        for (size, counts), second in zip(
+            updates.items(), (3e-4, 3e-4, 3e-4, 4e-4), strict=True
+        )
+        for rate, n in zip((0.25, 0.5, 1), counts, strict=True)
+    ]
+    columns = ["batch", "rate", "noise", "epochs", "updates", "seconds"]
+    return pd.DataFrame(parts, columns=columns)
+
+
 DATA = {
     "cut_block": cuts,
     "gradient_line": gradients,
+    "noise_and_price": prices,
     "stop_training": curves,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -440,6 +460,12 @@ def play_cut_block(section, page):
             section.get_by_role("switch", name=f"cut block {block}").press("Space")
 
 
+def play_noise_and_price(section, page):
+    section.get_by_role("slider", name="Batch size").press("End")
+    section.get_by_role("slider", name="Batch size").press("ArrowLeft")
+    section.get_by_role("slider", name="Learning rate").press("End")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -447,6 +473,7 @@ PLAYS = {
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,
+    "noise_and_price": play_noise_and_price,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,
@@ -888,6 +915,17 @@ def test_stopping_is_scored_by_the_recorded_curves(visit):
     accuracy = float(shown.loc["you", "accuracy"].rstrip("%"))
     assert accuracy == pytest.approx(100 * curve.loc[13, "test_accuracy"], rel=2e-3)
     assert int(shown.loc["lowest", "keeps"]) == curve["test_loss"].idxmin()
+
+
+def test_price_is_that_of_the_recorded_run(visit):
+    fragment = "#noise_and_price.batch=20&noise_and_price.rate=0.5"
+    told = caption(ready(visit(made("noise_and_price"), fragment=fragment)))
+    assert "560 updates" in told
+    assert "22.4 epochs" in told
+    assert "Noise of the gradient: 1.75" in told
+    fragment = "#noise_and_price.batch=4&noise_and_price.rate=1"
+    told = caption(ready(visit(made("noise_and_price"), fragment=fragment)))
+    assert "do not reach the target" in told
 
 
 def keras_early_stopping(losses: pd.Series, patience: int) -> tuple[int, int]:

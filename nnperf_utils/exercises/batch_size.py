@@ -49,8 +49,6 @@ _WRONG_SHARES: list[tuple[Callable[[int, int, int], float], str]] = [
     (
         lambda small, large, examples: (
             small / large * (examples - small) / (examples - large)
-            if large < examples
-            else np.inf
         ),
         "the factor for draws without replacement is upside down: the larger batch has "
         "the smaller one",
@@ -82,15 +80,16 @@ def variance_left(variance_left: Any) -> str:
     with the larger batches over that with the smaller ones, drawn without replacement.
     """
     expect_function(variance_left, "variance_left", ["small", "large", "examples"])
-    cases = [(1, 2, 10), (10, 100, 500), (32, 128, 60000), (4, 250, 500), (50, 60, 60)]
-    found = []
-    for case in cases:
-        found.append(returned_number(variance_left(*case)))
+    cases = [(1, 2, 10), (10, 100, 500), (32, 128, 60000), (4, 250, 500)]
+    found = [returned_number(variance_left(*case)) for case in cases]
 
     def agrees(expected: Callable[[int, int, int], float]) -> bool:
         return np.allclose(found, [expected(*case) for case in cases], rtol=1e-3)
 
     if agrees(_left):
+        whole = returned_number(variance_left(50, 60, 60))
+        if abs(whole) > 1e-9:
+            raise NotYet(f"for the full set it returns {whole:.3g}. What noise has it?")
         return (
             "For batches that are few of many examples it is the quotient of their "
             "sizes. For the full set it is zero."
@@ -175,7 +174,7 @@ def soonest(soonest: Any) -> str:
         ({4: 2000, 20: 560, 100: 235, 500: 210}, 1e-9, 1e-3),
         ({500: 210, 100: 235, 20: 560, 4: 2000}, 1e-4, 1e-5),
         ({64: 8000, 256: 2100, 1024: 1500, 4096: 1400}, 2e-3, 4e-6),
-        ({1: 900, 2: 470, 8: 440}, 1.0, 0.5),
+        ({1: 900, 2: 430, 8: 420}, 1.0, 0.5),
     ]
     found = [returned_number(soonest(dict(u), s, e)) for u, s, e in cases]
     right = [_soonest(*case) for case in cases]

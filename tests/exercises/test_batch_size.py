@@ -26,7 +26,8 @@ def test_share_another_right_way():
     ("wrong", "message"),
     [
         (lambda small, large, examples: small / large, "with replacement"),
-        (lambda *a: 1 / left(*a) if a[1] < a[2] else np.inf, "finite"),
+        (lambda *a: 1 / left(*a), "Turn it over"),
+        (lambda *a: left(*a) if a[1] < a[2] else 1.0, "for the full set"),
         (lambda *a: left(*a) ** 0.5, "standard deviation"),
         (lambda small, large, examples: (small / large) ** 0.5, "standard deviation"),
         (
@@ -34,10 +35,10 @@ def test_share_another_right_way():
             "1 over the batch size is missing",
         ),
         (lambda *a: 0.1, "out of 10 it returns 0.1"),
-        (lambda *a: None, "returns nothing"),
+        (lambda *a: print(end=""), "returns nothing"),
         (lambda *a: [1, 2], "returns 2 numbers"),
         (lambda small, large: 1.0, "takes `(small, large)`"),
-        (0.1, "a function of `small`, `large` and `examples`"),
+        (0.1, "a function of `small` and `large` and `examples`"),
     ],
 )
 def test_share_wrong(wrong, message):
@@ -80,7 +81,7 @@ def test_soonest_another_right_way():
             "none of the batch sizes",
         ),
         (lambda updates, start, each: 20, "takes"),
-        (lambda updates, start, each: None, "returns nothing"),
+        (lambda *a: print(end=""), "returns nothing"),
         (lambda updates: 4, "takes `(updates)`"),
     ],
 )
@@ -125,7 +126,7 @@ def changes(weights, factor):
         (lambda w, f: scaled(w, f, w2=-2), "outputs of the network change"),
         (lambda w, f: w, "times as large"),
         (changes, "make new ones"),
-        (lambda w, f: None, "returns nothing"),
+        (lambda w, f: print(end=""), "returns nothing"),
         (lambda w, f: w[:3], "four arrays"),
         (lambda w, f: [one.T for one in scaled(w, f)], "has the shape (3, 5)"),
         (lambda w: w, "takes `(w)`"),
@@ -143,4 +144,4 @@ def test_rescale_wrong(wrong, message):
 @pytest.mark.parametrize("name", exercises.__all__)
 def test_solution_is_right(name):
     exercise = getattr(exercises, name)
-    assert exercise.judge(*solution_answers(exercise)).outcome == "correct"
+    assert says(exercise.judge(*solution_answers(exercise)), "correct")

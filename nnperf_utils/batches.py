@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,7 @@ __all__ = [
     "best_rates",
     "draw_paths",
     "noise_by_run",
+    "prices",
     "rises",
     "starts",
     "update_times",
@@ -178,6 +179,40 @@ def best_rates(losses: pd.DataFrame) -> pd.Series:
         two = np.polyfit(rates[i - 1 : i + 2] - rates[i], row[i - 1 : i + 2], 2)
         found.append(rates[i] - two[1] / (2 * two[0]))
     return pd.Series(np.exp(found), index=losses.index)
+
+
+def prices(
+    runs: Mapping[int, Any], target: float, seconds: pd.Series, noise: pd.Series
+) -> pd.DataFrame:
+    """Return what each batch size needs to a training loss, at each learning rate.
+
+    Parameters
+    ----------
+    runs : mapping of int to Comparison
+        By batch size; of one variant, with a grid of learning rates.
+    target : float
+        The training loss to reach.
+    seconds : pandas.Series
+        Of an update, by batch size.
+    noise : pandas.Series
+        Of the gradient, by batch size; a size that is missing has none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``batch, rate, epochs, updates, seconds, noise``, the medians of all
+        seeds; zero where most runs do not get there.
+    """
+    frames = []
+    for size, run in runs.items():
+        by_rate = run.reached("train_loss", target).groupby("learning_rate")
+        frame = by_rate[["epoch", "update"]].median().replace(np.inf, 0).reset_index()
+        frame.columns = ["rate", "epochs", "updates"]
+        frame.insert(0, "batch", size)
+        frame["seconds"] = frame["updates"] * seconds[size]
+        frame["noise"] = noise.get(size, 0.0)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def rises(curves: pd.DataFrame, every: int = 1) -> pd.Series:

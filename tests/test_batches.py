@@ -125,6 +125,29 @@ def test_best_rates_at_an_edge_and_past_divergence():
         batches.best_rates(table[[1, 2]])
 
 
+def test_prices():
+    run = compare(
+        {"sgd": NETWORK},
+        DATA,
+        seeds=3,
+        batch_size=10,
+        grid={"learning_rate": [0.5, 1e-5]},
+        choose=False,
+        epochs=4,
+        follow_train=True,
+        progress=False,
+    )
+    start = run.history.query("metric == 'train_loss'")["value"].max()
+    frame = batches.prices({10: run}, start - 0.01, pd.Series({10: 0.5}), pd.Series())
+    first = frame.set_index("rate").loc[0.5]
+    assert first["updates"] == 10 * first["epochs"] > 0
+    assert first["seconds"] == 0.5 * first["updates"]
+    assert first["noise"] == 0
+    never = batches.prices({10: run}, 1e-9, pd.Series({10: 1}), pd.Series({10: 2.0}))
+    assert (never["updates"] == 0).all()
+    assert (never["noise"] == 2).all()
+
+
 def test_rises():
     curves = pd.DataFrame({0: [5, 4, 3, 2, 1], 1: [1, 3, 2, 4, 3]}, dtype=float)
     assert batches.rises(curves).tolist() == [0, 0.5]

@@ -14,15 +14,18 @@ from keras import ops
 from matplotlib.axes import Axes
 
 from nnperf_utils import costs, plots
+from nnperf_utils.curvature import largest_curvature
 from nnperf_utils.instruments import gradient_noise
 from nnperf_utils.seeds import shifted
 
 __all__ = [
     "GrowingBatches",
     "best_rates",
+    "curvatures",
     "draw_paths",
     "noise_by_run",
     "prices",
+    "rescaled",
     "rises",
     "starts",
     "update_times",
@@ -145,6 +148,50 @@ def noise_by_run(
         drawn = gradient_noise(model, x, y, sizes, seed=shifted(seed))
         rows[seed] = drawn.groupby("batch_size")["value"].mean()
     return pd.DataFrame(rows).T.rename_axis(index="seed")
+
+
+def curvatures(
+    networks: Iterable[tuple[int, keras.Model]], x: Any, y: Any
+) -> pd.Series:
+    """Return the largest curvature of each network's loss.
+
+    Parameters
+    ----------
+    networks : iterable of (int, keras.Model)
+        With the seed of each.
+    x, y : array
+        All examples.
+
+    Returns
+    -------
+    pandas.Series
+        By seed; see :func:`nnperf_utils.curvature.largest_curvature`.
+    """
+    found = {seed: largest_curvature(model, x, y) for seed, model in networks}
+    return pd.Series(found).rename_axis("seed")
+
+
+def rescaled(
+    networks: Iterable[tuple[int, keras.Model]], factor: float
+) -> Iterator[tuple[int, keras.Model]]:
+    """Yield networks with other weights that make the same outputs.
+
+    Parameters
+    ----------
+    networks : iterable of (int, keras.Model)
+        With the seed of each; of two dense layers with ReLU between them.
+    factor : float
+        Above 0: of the first layer's weights and biases. The second layer's weights
+        are divided by it.
+
+    Yields
+    ------
+    tuple of (int, keras.Model)
+    """
+    for seed, model in networks:
+        w1, b1, w2, b2 = model.get_weights()
+        model.set_weights([factor * w1, factor * b1, w2 / factor, b2])
+        yield seed, model
 
 
 def best_rates(losses: pd.DataFrame) -> pd.Series:

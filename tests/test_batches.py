@@ -106,6 +106,17 @@ def test_noise_by_run_follows_the_law():
     np.testing.assert_allclose(noise[10], law, rtol=0.25)
 
 
+def test_rescaled_networks_are_the_same_function_and_sharper():
+    before = batches.curvatures(batches.starts(NETWORK(), 2), X, Y)
+    assert list(before.index) == [0, 1]
+    outputs = [model.predict(X, verbose=0) for _, model in batches.starts(NETWORK(), 2)]
+    same = batches.rescaled(batches.starts(NETWORK(), 2), 8)
+    for (_, model), expected in zip(same, outputs, strict=True):
+        np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=1e-6)
+    same = batches.rescaled(batches.starts(NETWORK(), 2), 8)
+    assert (batches.curvatures(same, X, Y) > 4 * before).all()
+
+
 def test_best_rates_read_between():
     rates = np.array([0.25, 0.5, 1, 2])
     bowls = {0: 0.7, 1: 1.1}

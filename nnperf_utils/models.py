@@ -274,6 +274,7 @@ def rnn(
     kernel_initializer="glorot_uniform",
     recurrent_initializer="orthogonal",
     dropout: float = 0.0,
+    unroll: bool = False,
     kernel_regularizer=None,
     optimizer="adam",
     learning_rate=None,
@@ -295,6 +296,9 @@ def rnn(
     dropout : float
         Dropout rate after each recurrent layer, in [0, 1). With 0 there is no such
         layer.
+    unroll : bool
+        Lay the steps out one after the other instead of in a loop: the same numbers,
+        faster where sequences are short.
     kernel_regularizer, optimizer, learning_rate
         As in :func:`mlp`.
 
@@ -324,6 +328,8 @@ def rnn(
             "activation of rnn is a name or a function, since it acts inside the "
             f"recurrent layer; got the layer {type(activation).__name__}."
         )
+    if not isinstance(unroll, bool):
+        raise TypeError(f"unroll is {unroll!r}; expected True or False.")
     _check_common(dropout, None)
 
     x = inputs = keras.Input(input_shape, name="input")
@@ -337,6 +343,7 @@ def rnn(
             ),
             kernel_regularizer=_regularizer(kernel_regularizer),
             return_sequences=number < len(widths),
+            unroll=unroll,
             name=f"recurrent_{number}",
         )(x)
         if dropout:

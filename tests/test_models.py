@@ -223,6 +223,17 @@ def test_rnn_stacks_cells(cell, layer):
     assert model.get_layer("recurrent_2").output.shape == (None, 4)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple"])
+def test_rnn_unrolled_gives_the_same(cell):
+    looped, unrolled = (
+        models.rnn(SERIES, cell=cell, units=3, unroll=unroll)
+        for unroll in (False, True)
+    )
+    unrolled.set_weights(looped.get_weights())
+    x = np.random.default_rng(0).normal(size=(4, *SERIES.input_shape))
+    np.testing.assert_allclose(looped(x), unrolled(x), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("builder", "data", "knobs", "error", "said"),
     [
@@ -266,6 +277,7 @@ def test_rnn_stacks_cells(cell, layer):
         (models.rnn, TABLE, {}, ValueError, r"input_shape is \(12,\)"),
         (models.rnn, SERIES, {"cell": "elman"}, ValueError, "cell is 'elman'"),
         (models.rnn, SERIES, {"units": ()}, ValueError, "units is empty"),
+        (models.rnn, SERIES, {"unroll": 1}, TypeError, "unroll is 1"),
         (
             models.rnn,
             SERIES,

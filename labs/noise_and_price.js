@@ -21,14 +21,19 @@ nnperf.lab("noise_and_price", (lab) => {
   const span = (values) => [Math.min(...values) / 1.5, Math.max(...values) * 1.5];
   const across = { log: true, domain: span(sizes), label: "batch size", ticks: sizes };
 
+  /** Return round numbers within a range, few enough to be read. */
+  function round([low, high]) {
+    const found = [];
+    for (let e = Math.floor(Math.log10(low)); 10 ** e <= high; e++)
+      for (const one of [1, 3]) found.push(one * 10 ** e);
+    return found.filter((one) => one >= low && one <= high);
+  }
+
   lab.draw(() => {
     const { axis } = lab.state;
     const there = rows.filter((row) => row[axis] > 0);
-    plot.frame(across, {
-      log: true,
-      domain: span(there.map((row) => row[axis])),
-      label: axis,
-    });
+    const range = span(there.map((row) => row[axis]));
+    plot.frame(across, { log: true, domain: range, label: axis, ticks: round(range) });
     // of each size the best rate, and of the size that is looked at all rates
     const best = sizes
       .map((size) => there.filter((row) => row.batch === size))
@@ -50,10 +55,12 @@ nnperf.lab("noise_and_price", (lab) => {
     const noises = sizes
       .map((size) => rows.find((row) => row.batch === size))
       .filter((row) => row.noise > 0);
+    const heights = span(noises.map((row) => row.noise));
     noise.frame(across, {
       log: true,
-      domain: span(noises.map((row) => row.noise)),
+      domain: heights,
       label: "noise of the gradient",
+      ticks: round(heights),
     });
     noise.line("noise nnp-c1", noises.map((row) => [row.batch, row.noise]));
     const at = noises.filter((row) => row.batch === lab.state.batch);

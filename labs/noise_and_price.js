@@ -1,6 +1,6 @@
 // title: Noise and price
 // goal: find the batch size and the learning rate that are soonest at the target, in seconds.
-// takeaway: Up to a knee a larger batch needs fewer updates. Beyond it each update is only more work. Where the seconds are least is up to what an update costs, and so to the machine.
+// takeaway: Up to a knee a larger batch needs fewer updates, beyond it each update is only more work; where the seconds are least is up to what an update costs, and so to the machine.
 // uses: d3
 // data: batch, rate, noise, epochs, updates, seconds
 nnperf.lab("noise_and_price", (lab) => {

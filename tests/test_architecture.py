@@ -17,6 +17,7 @@ LAYERS = [
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},
     {"engine.stateless", "engine.vectorize", "engine.rates", "curvature"},
+    {"batches"},
     {"engine.groups"},
     {"engine.plan"},
     {"engine.program"},

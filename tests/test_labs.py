@@ -131,10 +131,30 @@ def bumpy_curves() -> dict:
     return {"networks": [*falls], "validation": noisy, "test": test}
 
 
+def prices() -> pd.DataFrame:
+    """Return what batches of four sizes need at three rates; one pair never arrives."""
+    updates = {
+        4: (2000, 3000, 0),
+        20: (800, 560, 900),
+        100: (700, 380, 235),
+        500: (690, 370, 210),
+    }
+    parts = [
+        (size, rate, 0 if size == 500 else 35 / size, n * size / 500, n, n * second)
+        for (size, counts), second in zip(
+            updates.items(), (3e-4, 3e-4, 3e-4, 4e-4), strict=True
+        )
+        for rate, n in zip((0.25, 0.5, 1), counts, strict=True)
+    ]
+    columns = ["batch", "rate", "noise", "epochs", "updates", "seconds"]
+    return pd.DataFrame(parts, columns=columns)
+
+
 DATA = {
     "cut_block": cuts,
     "gradient_line": gradients,
     "patience": bumpy_curves,
+    "noise_and_price": prices,
     "stop_training": curves,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -483,6 +503,12 @@ def play_draw_schedule(section, page):
     slide(section.get_by_role("slider", name="All of yours"), "0.501")
 
 
+def play_noise_and_price(section, page):
+    section.get_by_role("slider", name="Batch size").press("End")
+    section.get_by_role("slider", name="Batch size").press("ArrowLeft")
+    section.get_by_role("slider", name="Learning rate").press("End")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -492,6 +518,7 @@ PLAYS = {
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,
     "patience": play_patience,
+    "noise_and_price": play_noise_and_price,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,
@@ -956,6 +983,17 @@ def test_patience_scores_what_keras_keeps(visit):
             assert float(row["kept"]) == pytest.approx(kept, abs=0.051)
             told = float(row["test loss lost"].replace("−", "-"))
             assert told == pytest.approx(lost, abs=6e-4)
+
+
+def test_price_is_that_of_the_recorded_run(visit):
+    fragment = "#noise_and_price.batch=20&noise_and_price.rate=0.5"
+    told = caption(ready(visit(made("noise_and_price"), fragment=fragment)))
+    assert "560 updates" in told
+    assert "22.4 epochs" in told
+    assert "Noise of the gradient: 1.75" in told
+    fragment = "#noise_and_price.batch=4&noise_and_price.rate=1"
+    told = caption(ready(visit(made("noise_and_price"), fragment=fragment)))
+    assert "do not reach the target" in told
 
 
 def keras_early_stopping(losses: pd.Series, patience: int) -> tuple[int, int]:

@@ -9,9 +9,9 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
-    {"seeds", "datasets", "statistics", "criterion", "schedules"},
+    {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
-    {"bowls", "drawings", "shapes"},
+    {"bowls", "drawings", "shapes", "small_networks"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},

@@ -410,6 +410,18 @@
       ),
   };
 
+  // the direction only: how long a step is follows from the norms of the whole array
+  OPTIMIZERS.lamb = {
+    defaults: ADAM,
+    slots: 2,
+    direction(g, [m, v], i, o, t) {
+      m[i] += (g - m[i]) * (1 - o.beta_1);
+      v[i] += (g * g - v[i]) * (1 - o.beta_2);
+      const size = Math.sqrt(v[i] / (1 - o.beta_2 ** t)) + o.epsilon;
+      return m[i] / (1 - o.beta_1 ** t) / size;
+    },
+  };
+
   /**
    * Return an optimizer: `step(weights, gradients)` changes weights in place. `options`
    * are named as in Keras, clipping too.
@@ -431,6 +443,16 @@
         time += 1;
         clipped(gradients, settings).forEach((g, k) => {
           const w = weights[k];
+          if (kind.direction) {
+            const step = w.map((_, i) =>
+              kind.direction(g[i], slots[k], i, settings, time),
+            );
+            const [long, own] = [norm(w), norm(step)];
+            const ratio = long > 0 && own > 0 ? long / own : 1;
+            for (let i = 0; i < w.length; i++)
+              w[i] -= ratio * settings.learning_rate * step[i];
+            return;
+          }
           for (let i = 0; i < w.length; i++)
             w[i] = kind.update(w[i], g[i], slots[k], i, settings, time);
         });

@@ -162,6 +162,7 @@ def follow(
     gradient: Callable[[int, list[np.ndarray]], list[np.ndarray]],
     start: list[np.ndarray],
     updates: int,
+    /,
     *,
     watch: Callable[[list[np.ndarray], list[State]], Any] | None = None,
     **options: Any,

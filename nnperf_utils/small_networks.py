@@ -8,12 +8,13 @@ networks: by default the seeds, before them whatever broadcasts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nnperf_utils.seeds import shifted
 
-__all__ = ["SmallNetworks"]
+__all__ = ["RareColumns", "SmallNetworks", "apart", "interaction"]
 
 Weights = list[np.ndarray]
 
@@ -42,6 +43,7 @@ class SmallNetworks:
     seeds: int = 20
 
     def __post_init__(self) -> None:
+        """Check the data."""
         object.__setattr__(self, "x", np.asarray(self.x, np.float64))
         object.__setattr__(self, "y", np.asarray(self.y).astype(int).ravel())
         if self.x.ndim != 2 or len(self.x) != len(self.y):
@@ -128,3 +130,143 @@ class SmallNetworks:
             return hidden, 0.5 + 0.5 * np.tanh(0.5 * sums)
         powers = np.exp(sums - sums.max(axis=-1, keepdims=True))
         return hidden, powers / powers.sum(axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class RareColumns:
+    """A logistic unit whose columns are rarely other than zero, one for each seed.
+
+    Column k, counted from 1, is one in every 2k-th example and else zero. What it says
+    about the class does not depend on how rare it is.
+    """
+
+    examples: int = 1000
+    columns: int = 100
+    batch_size: int = 50
+    seeds: int = 20
+
+    @cached_property
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and labels, drawn for each seed."""
+        often = 0.5 / np.arange(1, self.columns + 1)
+        x, y = [], []
+        for seed in range(self.seeds):
+            generator = np.random.default_rng(shifted(seed))
+            x.append(generator.random((self.examples, self.columns)) < often)
+            sums = x[-1] @ generator.normal(0, 2, (self.columns, 1))
+            chance = 0.5 + 0.5 * np.tanh(0.5 * sums)
+            y.append(generator.random(sums.shape) < chance)
+        return np.stack(x).astype(float), np.stack(y).astype(float)
+
+    def start(self) -> Weights:
+        """Return weights of zero."""
+        return [np.zeros((self.seeds, self.columns, 1)), np.zeros((self.seeds, 1, 1))]
+
+    def gradient(self, update: int, weights: Weights) -> Weights:
+        """Return the gradient of the mean cross-entropy over the batch of an update."""
+        x, y = self.data
+        first = update * self.batch_size % self.examples
+        rows = slice(first, first + self.batch_size)
+        sums = x[:, rows] @ weights[0] + weights[1]
+        back = (0.5 + 0.5 * np.tanh(0.5 * sums) - y[:, rows]) / self.batch_size
+        return [x[:, rows].swapaxes(-1, -2) @ back, back.sum(axis=-2, keepdims=True)]
+
+    def loss(self, weights: Weights) -> np.ndarray:
+        """Return the mean cross-entropy over all examples, for each seed."""
+        x, y = self.data
+        sums = x @ weights[0] + weights[1]
+        return (np.logaddexp(0, sums) - y * sums).mean(axis=(-2, -1))
+
+
+# --------------------------------------------------------------------------------------
+# How weights depend on each other
+# --------------------------------------------------------------------------------------
+
+
+def _flat(arrays: Weights) -> np.ndarray:
+    """Lay the arrays of each network end to end."""
+    return np.concatenate([a.reshape(*a.shape[:-2], -1) for a in arrays], axis=-1)
+
+
+def _unflat(flat: np.ndarray, like: Weights) -> Weights:
+    shapes = [a.shape[-2:] for a in like]
+    cuts = np.cumsum([rows * columns for rows, columns in shapes])[:-1]
+    parts = np.split(flat, cuts, axis=-1)
+    return [
+        p.reshape(*p.shape[:-1], *shape) for p, shape in zip(parts, shapes, strict=True)
+    ]
+
+
+def apart(nets: SmallNetworks, weights: Weights, step: float = 1e-6) -> np.ndarray:
+    """Return the share of the Hessian off its diagonal, for each seed.
+
+    Parameters
+    ----------
+    nets : SmallNetworks
+        Whose batch is all examples.
+    weights : list of array
+    step : float
+        Of the difference quotient of the gradient.
+
+    Returns
+    -------
+    array of shape (seeds,)
+        The sum of the squares of the second derivatives by two different weights, over
+        that of all.
+    """
+    flat = _flat(weights)
+    moves = step * np.eye(flat.shape[-1])[:, None]
+    ahead, behind = (
+        _flat(nets.gradient(0, _unflat(flat + sign * moves, weights)))
+        for sign in (1, -1)
+    )
+    squares = ((ahead - behind) / (2 * step)) ** 2  # weight, seed, weight
+    own = np.einsum("isi->s", squares)
+    return 1 - own / squares.sum(axis=(0, 2))
+
+
+def interaction(
+    nets: SmallNetworks, weights: Weights, reach: float = 2.0, places: int = 12
+) -> dict[str, np.ndarray]:
+    """Set each weight to what is best while the others stay.
+
+    Parameters
+    ----------
+    nets : SmallNetworks
+        Their loss over all examples is what counts.
+    weights : list of array
+    reach : float
+        How far a weight may move.
+    places : int
+        How many places are tried on either side, closer together near the weight.
+
+    Returns
+    -------
+    dict of str to array of shape (seeds,)
+        By how much the loss falls: ``"alone"``, the sum over the weights of what each
+        gains alone; ``"together"``, with all of them set at once; ``"in turn"``, with
+        one set after the other, each to what is best then.
+    """
+    away = np.geomspace(reach / 200, reach, places)
+    offsets = np.concatenate([-away[::-1], [0.0], away])
+    start = _flat(weights)
+    before = nets.loss(weights)
+
+    def best(flat: np.ndarray, weight: int) -> tuple[np.ndarray, np.ndarray]:
+        moved = np.repeat(flat[None], len(offsets), axis=0)
+        moved[..., weight] += offsets[:, None]
+        losses = nets.loss(_unflat(moved, weights))
+        return offsets[losses.argmin(axis=0)], losses.min(axis=0)
+
+    together, turned = start.copy(), start.copy()
+    alone = np.zeros(len(before))
+    for weight in range(start.shape[-1]):
+        move, loss = best(start, weight)
+        together[:, weight] += move
+        alone += before - loss
+        turned[:, weight] += best(turned, weight)[0]
+    return {
+        "alone": alone,
+        "together": before - nets.loss(_unflat(together, weights)),
+        "in turn": before - nets.loss(_unflat(turned, weights)),
+    }

@@ -12,6 +12,7 @@ LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
     {"bowls", "drawings", "shapes", "small_networks"},
+    {"races", "optimizer_drawings"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},

@@ -440,6 +440,14 @@ def play_cut_block(section, page):
             section.get_by_role("switch", name=f"cut block {block}").press("Space")
 
 
+def play_race(section, page):
+    slide(section.get_by_role("slider", name="Rate of SGD"), "1.26")
+    slide(section.get_by_role("slider", name="Rate of momentum"), "1")
+    slide(section.get_by_role("slider", name="Rate of RMSprop"), "0.1")
+    slide(section.get_by_role("slider", name="Rate of Adam"), "0.631")
+    section.get_by_role("switch", name="each at its own rate").press("Space")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -447,6 +455,7 @@ PLAYS = {
     "gradient_line": play_gradient_line,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,
+    "race": play_race,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,

@@ -106,7 +106,8 @@ def test_small_networks_have_keras_s_gradient(classes):
     )
     model.compile(keras.optimizers.SGD(1.0), f"{name}_crossentropy")
     for seed in range(2):
-        own = [w[seed].reshape(v.shape) for w, v in zip(weights, model.weights)]
+        pairs = zip(weights, model.weights, strict=True)
+        own = [w[seed].reshape(v.shape) for w, v in pairs]
         model.set_weights(own)
         targets = y.reshape(-1, 1) if classes == 2 else y
         assert model.evaluate(x, targets, verbose=0) == pytest.approx(

@@ -186,7 +186,7 @@ def follow(
     Returns
     -------
     list of array
-        The weights at the end.
+        The weights at the end, in the precision of the start.
     list
         What `watch` has returned, one for each update; empty without it.
 
@@ -214,7 +214,7 @@ def follow(
                 "expected one for each."
             )
         weights = [
-            rule(w, g, state, **options)
+            rule(w, g, state, **options).astype(w.dtype, copy=False)
             for w, g, state in zip(weights, slopes, states, strict=True)
         ]
         if watch is not None:

@@ -7,7 +7,7 @@ networks: by default the seeds, before them whatever broadcasts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +26,7 @@ class SmallNetworks:
     Attributes
     ----------
     x : array of shape (examples, columns)
+        In single precision all is computed in it, else in double.
     y : array of shape (examples,)
         Classes, counted from 0.
     units : int
@@ -44,7 +45,9 @@ class SmallNetworks:
 
     def __post_init__(self) -> None:
         """Check the data."""
-        object.__setattr__(self, "x", np.asarray(self.x, np.float64))
+        x = np.asarray(self.x)
+        kept = x if x.dtype == np.float32 else x.astype(np.float64)
+        object.__setattr__(self, "x", kept)
         object.__setattr__(self, "y", np.asarray(self.y).astype(int).ravel())
         if self.x.ndim != 2 or len(self.x) != len(self.y):
             raise ValueError(
@@ -79,7 +82,7 @@ class SmallNetworks:
                 np.stack([kernel(generator, *size) for generator in drawn]),
                 np.zeros((self.seeds, 1, size[1])),
             ]
-        return weights
+        return [w.astype(self.x.dtype) for w in weights]
 
     def batch(self, update: int) -> np.ndarray:
         """Return the rows of an update, counted from 0, for each seed."""
@@ -111,7 +114,7 @@ class SmallNetworks:
         """Return the mean cross-entropy over all examples, for each network."""
         _, shown = self._passed(self.x, weights)
         targets = self._targets(self.y)
-        tiny = np.finfo(float).tiny
+        tiny = np.finfo(self.x.dtype).tiny
         logs = targets * np.log(np.maximum(shown, tiny))
         if self.outputs == 1:
             logs = logs + (1 - targets) * np.log(np.maximum(1 - shown, tiny))
@@ -119,8 +122,8 @@ class SmallNetworks:
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
         if self.outputs == 1:
-            return y[..., None].astype(float)
-        return np.eye(self.outputs)[y]
+            return y[..., None].astype(self.x.dtype)
+        return np.eye(self.outputs, dtype=self.x.dtype)[y]
 
     def _passed(self, x: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
         """Return what the hidden layer puts out, and the probabilities."""
@@ -214,7 +217,8 @@ def apart(nets: SmallNetworks, weights: Weights, step: float = 1e-6) -> np.ndarr
         The sum of the squares of the second derivatives by two different weights, over
         that of all.
     """
-    flat = _flat(weights)
+    nets = replace(nets, x=nets.x.astype(np.float64))
+    flat = _flat([w.astype(np.float64) for w in weights])
     moves = step * np.eye(flat.shape[-1])[:, None]
     ahead, behind = (
         _flat(nets.gradient(0, _unflat(flat + sign * moves, weights)))
@@ -226,7 +230,7 @@ def apart(nets: SmallNetworks, weights: Weights, step: float = 1e-6) -> np.ndarr
 
 
 def interaction(
-    nets: SmallNetworks, weights: Weights, reach: float = 2.0, places: int = 12
+    nets: SmallNetworks, weights: Weights, reach: float = 2.0, places: int = 9
 ) -> dict[str, np.ndarray]:
     """Set each weight to what is best while the others stay.
 
@@ -247,6 +251,8 @@ def interaction(
         gains alone; ``"together"``, with all of them set at once; ``"in turn"``, with
         one set after the other, each to what is best then.
     """
+    nets = replace(nets, x=nets.x.astype(np.float64))
+    weights = [w.astype(np.float64) for w in weights]
     away = np.geomspace(reach / 200, reach, places)
     offsets = np.concatenate([-away[::-1], [0.0], away])
     start = _flat(weights)

@@ -260,7 +260,7 @@ def adam_step(adam_step: Any) -> str:
 
     def agrees(expected: Callable[..., tuple]) -> bool:
         return all(
-            np.allclose(part, wanted, rtol=1e-4, atol=1e-7)
+            np.allclose(part, wanted, rtol=1e-3, atol=1e-4)
             for parts, case in zip(found, cases, strict=True)
             for part, wanted in zip(parts, expected(*case), strict=True)
         )
@@ -275,7 +275,7 @@ def adam_step(adam_step: Any) -> str:
             raise NotYet(reason)
     for k, name in ((1, "mean of gradients"), (2, "mean of squares"), (0, "step")):
         for parts, case in zip(found, cases, strict=True):
-            if not np.allclose(parts[k], _adam(*case)[k], rtol=1e-4, atol=1e-7):
+            if not np.allclose(parts[k], _adam(*case)[k], rtol=1e-3, atol=1e-4):
                 raise NotYet(f"at update {case[4]} the {name} is not Adam's")
     raise AssertionError("unreachable: some part differs")
 

@@ -1,6 +1,6 @@
 // title: The race
 // goal: race all four at one rate and note the order; then give each its own rate, so that all come below a loss of 0.001 in 60 steps.
-// takeaway: At one rate the order tells whose good rate is near. At its own good rate each of them gets there, in a range about as narrow for one as for another.
+// takeaway: At one rate the order tells whose good rate is near; at a good rate of its own each of the four gets there, and for each the good rates are few.
 // uses: d3 nn
 nnperf.lab("race", (lab) => {
   const { nn, kit } = nnperf;

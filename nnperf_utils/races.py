@@ -17,13 +17,21 @@ from matplotlib.axes import Axes
 
 from nnperf_utils import plots
 
-__all__ = ["draw_ranges", "epochs_to_reach", "good_ranges", "share_good"]
+__all__ = [
+    "draw_ranges",
+    "epochs_to_reach",
+    "good_ranges",
+    "over_tables",
+    "share_good",
+]
 
 WITHIN = 0.05
 
 
-def share_good(race: Any, metric: str = "val_loss", within: float = WITHIN):
-    """Return which share of the grid's rates is good, by seed and optimizer.
+def share_good(
+    race: Any, metric: str = "val_loss", within: float = WITHIN
+) -> pd.DataFrame:
+    """Return which share of the grid's rates is good.
 
     Parameters
     ----------
@@ -36,7 +44,8 @@ def share_good(race: Any, metric: str = "val_loss", within: float = WITHIN):
     Returns
     -------
     pandas.DataFrame
-        A row for each seed, a column for each variant.
+        A row for each run, by seed and, where there are several, by table; a column for
+        each variant.
     """
     losses = race.by_arm(metric, levels=True)
     shares = {}
@@ -47,7 +56,9 @@ def share_good(race: Any, metric: str = "val_loss", within: float = WITHIN):
     return pd.DataFrame(shares)
 
 
-def good_ranges(race: Any, metric: str = "val_loss", within: float = WITHIN):
+def good_ranges(
+    race: Any, metric: str = "val_loss", within: float = WITHIN
+) -> pd.DataFrame:
     """Return from where to where an optimizer's rates are good, in the median run.
 
     Between two rates of the grid the loss is taken for a straight line over the
@@ -55,25 +66,31 @@ def good_ranges(race: Any, metric: str = "val_loss", within: float = WITHIN):
 
     Parameters
     ----------
-    race, metric, within
+    race : Comparison
+        On several tables.
+    metric, within
         As in `share_good`.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each variant, with `low`, `best` and `high`.
+        A row for each table and variant, with `low`, `best` and `high`.
     """
-    medians = race.by_arm(metric, levels=True).median()
+    medians = race.by_arm(metric, levels=True).groupby("data", sort=False).median()
     rows = {}
-    for name in race.variants:
-        own = medians[name].sort_index()
-        place = int(np.argmin(own))
-        logs = np.log(own.index.to_numpy(float))
-        limit = (1 + within) * own.iloc[place]
-        ends = [_crossing(logs, own.to_numpy(), place, way, limit) for way in (-1, 1)]
-        low, high = np.exp(ends)
-        rows[name] = {"low": low, "best": own.index[place], "high": high}
-    return pd.DataFrame(rows).T
+    for table, by_table in medians.iterrows():
+        for name in race.variants:
+            own = by_table[name].sort_index()
+            place = int(np.argmin(own))
+            logs, limit = (
+                np.log(own.index.to_numpy(float)),
+                (1 + within) * own.iloc[place],
+            )
+            losses = own.to_numpy()
+            ends = [_crossing(logs, losses, place, way, limit) for way in (-1, 1)]
+            low, high = np.exp(ends)
+            rows[table, name] = {"low": low, "best": own.index[place], "high": high}
+    return pd.DataFrame(rows).T.rename_axis(["data", "variant"])
 
 
 def _crossing(
@@ -95,46 +112,46 @@ def epochs_to_reach(race: Any, reference: str, metric: str = "loss") -> pd.DataF
     Parameters
     ----------
     race : Comparison
-        Of which a rate was chosen for each variant.
+        On several tables, of which a rate was chosen for each variant.
     reference : str
-        The variant whose last loss is to be reached, that of the same seed.
+        The variant whose last loss is to be reached, that of the same run.
     metric : str
         A loss in the history.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each seed, a column for each other variant. A run that never gets
-        there counts as one epoch more than all.
+        By table and seed; a column for each other variant. A run that never gets there
+        counts as one epoch more than all.
     """
     rows = race.history[race.history["metric"] == metric]
-    last = rows["epoch"].max()
-    tables = {
-        name: own.pivot(index="epoch", columns="seed", values="value")
-        for name, own in rows.groupby("variant")
-    }
-    target = tables[reference].loc[last]
-    reached = {
-        name: tables[name].le(target, axis=1)
-        for name in race.variants
-        if name != reference
-    }
-    first = {
-        name: below.idxmax().where(below.any(), last + 1) / last
-        for name, below in reached.items()
-    }
-    return pd.DataFrame(first)
+    tables = {}
+    for table, own in rows.groupby("data", sort=False):
+        curves = own.pivot(index="epoch", columns=["variant", "seed"], values="value")
+        last = curves.index.max()
+        target = curves[reference].loc[last]
+        shares = {}
+        for name in race.variants:
+            below = curves[name].le(target, axis=1)
+            shares[name] = below.idxmax().where(below.any(), last + 1) / last
+        tables[table] = pd.DataFrame(shares).drop(columns=reference)
+    return pd.concat(tables, names=["data"])
+
+
+def over_tables(values: pd.Series) -> pd.Series:
+    """Return the geometric mean over the tables, by seed."""
+    return np.exp(np.log(values).groupby("seed").mean())
 
 
 def draw_ranges(
-    ranges: Mapping[str, pd.DataFrame], marks: Mapping[str, float] | None = None
+    ranges: pd.DataFrame, marks: Mapping[str, float] | None = None
 ) -> np.ndarray:
     """Draw the ranges of good rates, a panel for each task, a row for each optimizer.
 
     Parameters
     ----------
-    ranges : mapping of str to DataFrame
-        As `good_ranges` returns them, by the panel's title.
+    ranges : DataFrame
+        As `good_ranges` returns them.
     marks : mapping of str to float, optional
         A rate to be marked by a cross, for some of the optimizers.
 
@@ -142,15 +159,16 @@ def draw_ranges(
     -------
     array of matplotlib.axes.Axes
     """
-    names = list(next(iter(ranges.values())).index)
+    tables = list(dict.fromkeys(ranges.index.get_level_values("data")))
+    names = list(ranges.loc[tables[0]].index)
     size = (9, 0.36 * len(names) + 1.1)
     figure, panels = plt.subplots(
-        1, len(ranges), figsize=size, sharex=True, sharey=True, layout="constrained"
+        1, len(tables), figsize=size, sharex=True, sharey=True, layout="constrained"
     )
     panels = np.atleast_1d(panels)
-    for ax, (title, table) in zip(panels, ranges.items(), strict=True):
-        _draw(ax, table, names, dict(marks or {}))
-        ax.set_title(title, loc="left")
+    for ax, table in zip(panels, tables, strict=True):
+        _draw(ax, ranges.loc[table], names, dict(marks or {}))
+        ax.set_title(table, loc="left")
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     figure.supxlabel("learning rate", fontsize="medium")

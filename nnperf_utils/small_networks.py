@@ -7,14 +7,28 @@ networks: by default the seeds, before them whatever broadcasts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from nnperf_utils.optimizers import Rule, follow
 from nnperf_utils.seeds import shifted
 
-__all__ = ["RareColumns", "SmallNetworks", "apart", "interaction"]
+__all__ = [
+    "RareColumns",
+    "SmallNetworks",
+    "apart",
+    "distance",
+    "interaction",
+    "losses_by_rate",
+    "own_rates",
+    "pulled",
+    "tested",
+]
 
 Weights = list[np.ndarray]
 
@@ -179,6 +193,157 @@ class RareColumns:
         x, y = self.data
         sums = x @ weights[0] + weights[1]
         return (np.logaddexp(0, sums) - y * sums).mean(axis=(-2, -1))
+
+
+# --------------------------------------------------------------------------------------
+# Trainings
+# --------------------------------------------------------------------------------------
+
+
+def losses_by_rate(
+    nets: SmallNetworks | RareColumns,
+    rule: Rule,
+    rates: Sequence[float],
+    at: Sequence[int],
+    **options: Any,
+) -> dict[int, pd.DataFrame]:
+    """Train at several rates, and tell the loss after some of the updates.
+
+    Parameters
+    ----------
+    nets : SmallNetworks or RareColumns
+    rule : callable
+        One of `nnperf_utils.optimizers.RULES`.
+    rates : sequence of float
+    at : sequence of int
+        After which updates; the last of them ends the training.
+    **options
+        Of the rule.
+
+    Returns
+    -------
+    dict of int to DataFrame
+        For each of `at` a row for each seed and a column for each rate; infinite where
+        a run has diverged.
+    """
+    done = iter(range(1, max(at) + 1))
+
+    def watch(weights: Weights, states: list) -> np.ndarray | None:
+        return nets.loss(weights) if next(done) in at else None
+
+    options |= {"rate": np.array(rates)[:, None, None, None], "watch": watch}
+    with np.errstate(all="ignore"):
+        seen = follow(rule, nets.gradient, nets.start(), max(at), **options)[1]
+    tables = {}
+    for update in at:
+        losses = np.where(np.isfinite(seen[update - 1]), seen[update - 1], np.inf)
+        tables[update] = pd.DataFrame(losses.T, columns=list(rates)).rename_axis("seed")
+    return tables
+
+
+def own_rates(
+    nets: SmallNetworks, rule: Rule, power: str, *, updates: int = 200, **options: Any
+) -> pd.DataFrame:
+    """Tell what an optimizer multiplies gradients by, against its tenth update.
+
+    Parameters
+    ----------
+    nets : SmallNetworks
+    rule : callable
+        That divides by the root of a power of the gradient which it keeps.
+    power : str
+        What that is called in its state.
+    updates : int
+        A multiple of ten.
+    **options
+        Of the rule.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``update, seed, value``, every tenth update; the value is the median over the
+        weights.
+    """
+
+    def watch(weights: Weights, states: list) -> np.ndarray:
+        every = [state[power].reshape(nets.seeds, -1) for state in states]
+        return 1 / np.sqrt(np.concatenate(every, axis=1) + 1e-7)
+
+    options |= {"watch": watch}
+    seen = follow(rule, nets.gradient, nets.start(), updates, **options)[1]
+    rows = {
+        update: np.median(seen[update - 1] / seen[9], axis=1)
+        for update in range(10, updates + 1, 10)
+    }
+    table = pd.DataFrame(rows).rename_axis("seed").rename_axis(columns="update")
+    return table.stack().rename("value").reset_index()
+
+
+def pulled(
+    nets: SmallNetworks,
+    rule: Rule,
+    updates: int = 200,
+    *,
+    rate: Any,
+    penalty: Any = 0.0,
+    decay: Any = 0.0,
+) -> Weights:
+    """Train while the weights are pulled to zero, by a penalty or by decay.
+
+    Parameters
+    ----------
+    nets : SmallNetworks
+    rule : callable
+    updates : int
+    rate : float or array
+    penalty : float or array
+        How many times the weights are added to the gradient.
+    decay : float or array
+        How many times the rate's share of the weights is taken off before the step.
+
+    Returns
+    -------
+    list of array
+    """
+
+    def gradient(update: int, weights: Weights) -> Weights:
+        slopes = nets.gradient(update, weights)
+        return [g + penalty * w for g, w in zip(slopes, weights, strict=True)]
+
+    def decayed(w: np.ndarray, g: np.ndarray, state: dict, rate: Any) -> np.ndarray:
+        return rule(w - rate * decay * w, g, state, rate=rate)
+
+    return follow(decayed, gradient, nets.start(), updates, rate=rate)[0]
+
+
+def tested(
+    weights: Weights,
+    choosing: tuple[np.ndarray, np.ndarray],
+    testing: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Choose among several trainings on one part, and tell the loss on another.
+
+    Parameters
+    ----------
+    weights : list of array
+        The axes before that of the seeds count what there is to choose from.
+    choosing, testing : (array, array)
+        Inputs and classes.
+
+    Returns
+    -------
+    array of shape (seeds,)
+        The test losses of the choice with the lowest mean loss on the first part.
+    """
+    means = SmallNetworks(*choosing).loss(weights).mean(axis=-1)
+    best = np.unravel_index(means.argmin(), means.shape)
+    return SmallNetworks(*testing).loss(weights)[best]
+
+
+def distance(one: Weights, other: Weights) -> np.ndarray:
+    """Return how far two sets of weights lie apart, for each network."""
+    pairs = zip(one, other, strict=True)
+    return sum(((a - b) ** 2).sum(axis=(-2, -1)) for a, b in pairs) ** 0.5
 
 
 # --------------------------------------------------------------------------------------

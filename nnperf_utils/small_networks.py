@@ -22,12 +22,12 @@ __all__ = [
     "RareColumns",
     "SmallNetworks",
     "apart",
+    "chosen_loss",
     "distance",
     "interaction",
     "losses_by_rate",
     "own_rates",
     "pulled",
-    "tested",
 ]
 
 Weights = list[np.ndarray]
@@ -316,7 +316,7 @@ def pulled(
     return follow(decayed, gradient, nets.start(), updates, rate=rate)[0]
 
 
-def tested(
+def chosen_loss(
     weights: Weights,
     choosing: tuple[np.ndarray, np.ndarray],
     testing: tuple[np.ndarray, np.ndarray],

@@ -13,12 +13,12 @@ from nnperf_utils.small_networks import (
     RareColumns,
     SmallNetworks,
     apart,
+    chosen_loss,
     distance,
     interaction,
     losses_by_rate,
     own_rates,
     pulled,
-    tested,
 )
 
 RATES = [0.01, 0.1, 1.0, 10.0]
@@ -211,4 +211,4 @@ def test_the_choice_is_made_on_one_part_and_tested_on_another(nets):
     part = (nets.x, nets.y)
     other = (nets.x[:10], nets.y[:10])
     expected = SmallNetworks(*other).loss([w[1] for w in ends])
-    np.testing.assert_allclose(tested(ends, part, other), expected)
+    np.testing.assert_allclose(chosen_loss(ends, part, other), expected)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from nnperf_utils import plots
+from nnperf_utils.optimizers import RULES, follow
 
-__all__ = ["family"]
+__all__ = ["family", "race"]
 
 _PLACES = {
     "SGD": (0, 0),
@@ -70,3 +74,55 @@ def family(*, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(-1.3, 4.6), ylim=(1.5, -1.35))
     ax.axis("off")
     return ax
+
+
+_OWN = {"SGD": 1.26, "momentum": 1.0, "RMSprop": 0.1, "Adam": 0.63}
+
+
+def race(one_rate: float = 0.01, steps: int = 60) -> Figure:
+    """Draw what the lab "The race" shows, at one rate and each at its own.
+
+    Parameters
+    ----------
+    one_rate : float
+    steps : int
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, panels = plt.subplots(
+        1, 2, figsize=(8.6, 2.8), sharey=True, layout="constrained"
+    )
+    for ax, own in zip(panels, (False, True), strict=True):
+        curves = {
+            name: _descent(name, rate if own else one_rate, steps)
+            for name, rate in _OWN.items()
+        }
+        table = pd.DataFrame(curves).rename_axis("step")
+        plots.lines(table, log="y", ax=ax)
+        title = "each at its own rate" if own else f"all at a rate of {one_rate:g}"
+        ax.set_title(title, loc="left")
+    panels[0].set_ylabel("loss")
+    return figure
+
+
+def _descent(name: str, rate: float, steps: int) -> list[float]:
+    """Return the losses on the lab's valley, which lies askew to the two weights."""
+    turn = np.deg2rad(35)
+    axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    curvature = axes @ np.diag([1.0, 0.03]) @ axes.T
+
+    def loss(weights: list[np.ndarray], _: object = None) -> float:
+        return float(0.5 * weights[0] @ curvature @ weights[0])
+
+    start = [axes @ np.array([0.5, 1.6])]
+    _, losses = follow(
+        RULES[name],
+        lambda _, w: [curvature @ w[0]],
+        start,
+        steps,
+        rate=rate,
+        watch=loss,
+    )
+    return [loss(start), *losses]

@@ -76,7 +76,8 @@ def good_ranges(
     pandas.DataFrame
         A row for each table and variant, with `low`, `best` and `high`.
     """
-    medians = race.by_arm(metric, levels=True).groupby("data", sort=False).median()
+    medians = race.by_arm(metric, levels=True).groupby("data").median()
+    medians = medians.loc[list(dict.fromkeys(race.history["data"]))]
     rows = {}
     for table, by_table in medians.iterrows():
         for name in race.variants:

@@ -102,6 +102,17 @@ def test_family_names_every_rule():
     plt.close("all")
 
 
+def test_picture_of_the_race_turns_the_order():
+    figure = optimizer_drawings.race()
+    ends = [
+        [line.get_ydata()[-1] for line in ax.lines if len(line.get_ydata()) == 61]
+        for ax in figure.axes
+    ]
+    assert [len(own) for own in ends] == [4, 4]
+    assert min(ends[0]) > 0.01 and max(ends[1]) < 0.001
+    plt.close("all")
+
+
 def quadratic(cross):
     """Return a stand-in for networks whose loss is a bowl over two weights."""
     curvature = np.array([[1.0, cross], [cross, 2.0]])

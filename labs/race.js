@@ -125,12 +125,16 @@ nnperf.lab("race", (lab) => {
     const all = racers.every(({ end }) => end < TARGET);
     lab.reached(state.own && all);
     const told = ({ name, rate, end }) =>
-      (Number.isFinite(end) && end < 1e6 ? `${name} ${kit.number(end)}` : `${name} has diverged`) +
+      (Number.isFinite(end) && end < 1e6
+        ? `${name} ${kit.number(end)}`
+        : `${name} has diverged`) +
       (state.own ? ` (rate ${kit.number(rate)})` : "");
     return (
       `Loss after ${STEPS} steps, from ${kit.number(loss(START))}: ` +
       `${order.map(told).join(", ")}. ` +
-      (state.own ? "Each has its own rate." : `All have the rate ${kit.number(state.rate)}.`)
+      (state.own
+        ? "Each has its own rate."
+        : `All have the rate ${kit.number(state.rate)}.`)
     );
   });
 });

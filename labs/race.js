@@ -42,7 +42,7 @@ nnperf.lab("race", (lab) => {
   for (const [key, { name }] of Object.entries(RACERS))
     lab.slider(key, { label: `Rate of ${name}`, ...settings });
   const ground = lab.plot({ aspect: 0.64, margin: { left: 44 } });
-  const curves = lab.plot({ height: 220, margin: { left: 52, right: 84 } });
+  const curves = lab.plot({ height: 220, margin: { left: 68, right: 84 } });
 
   const held = (value, [low, high]) => Math.min(Math.max(value, low), high);
   const across = kit.linspace(...W, 49);
@@ -88,6 +88,9 @@ nnperf.lab("race", (lab) => {
     curves.line("target nnp-muted", [
       [0, TARGET],
       [STEPS, TARGET],
+    ]);
+    curves.words("goal nnp-muted", [
+      { x: 1, y: TARGET, dy: 14, text: "the goal", anchor: "start" },
     ]);
     for (const { key, color, path } of racers) {
       const far = (value) => held(value, [-9, 9]);

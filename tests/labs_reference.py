@@ -44,6 +44,7 @@ OPTIMIZERS = {
     "rmsprop, momentum": ("rmsprop", {"learning_rate": 0.01, "momentum": 0.5}),
     "adam": ("adam", {"learning_rate": 0.02, **BETAS}),
     "adamw": ("adamw", {"learning_rate": 0.02, "weight_decay": 0.1, **BETAS}),
+    "lamb": ("lamb", {"learning_rate": 0.02, **BETAS}),
     "by value": ("sgd", {"learning_rate": 0.1, "clipvalue": 0.02}),
     "by norm": ("sgd", {"learning_rate": 0.1, "clipnorm": 0.05}),
     "by global norm": (
@@ -135,7 +136,8 @@ def compute(case: dict[str, Any], seed: int) -> dict[str, Any]:
     model.set_weights(weights)
     assert all(w.dtype == "float64" for w in model.weights)
     name, options = case["optimizer"]
-    optimizer = keras.optimizers.get({"class_name": name, "config": options})
+    kind = {"class_name": {"lamb": "Lamb"}.get(name, name), "config": options}
+    optimizer = keras.optimizers.get(kind)
     of_losses = {
         "mse": keras.losses.MeanSquaredError,
         "binary": keras.losses.BinaryCrossentropy,

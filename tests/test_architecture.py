@@ -9,10 +9,11 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
-    {"seeds", "datasets", "statistics", "criterion", "schedules"},
+    {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
     {"stopping", "checkpoints"},
-    {"bowls", "drawings", "shapes", "steps"},
+    {"bowls", "drawings", "shapes", "steps", "small_networks"},
+    {"races", "optimizer_drawings"},
     {"lab_pictures"},
     {"engine.private"},
     {"instruments", "engine.work", "engine.starts", "engine.numbers"},

@@ -509,6 +509,14 @@ def play_noise_and_price(section, page):
     section.get_by_role("slider", name="Learning rate").press("End")
 
 
+def play_race(section, page):
+    slide(section.get_by_role("slider", name="Rate of SGD"), "1.26")
+    slide(section.get_by_role("slider", name="Rate of momentum"), "1")
+    slide(section.get_by_role("slider", name="Rate of RMSprop"), "0.1")
+    slide(section.get_by_role("slider", name="Rate of Adam"), "0.631")
+    section.get_by_role("switch", name="each at its own rate").press("Space")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -519,6 +527,7 @@ PLAYS = {
     "kill_unit": play_kill_unit,
     "patience": play_patience,
     "noise_and_price": play_noise_and_price,
+    "race": play_race,
     "rescue_output": play_rescue_output,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,

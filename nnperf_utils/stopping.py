@@ -359,8 +359,14 @@ def lab_curves(history: pd.DataFrame, networks: Sequence[str]) -> dict[str, Any]
         ``networks``, and by network ``validation`` and ``test``: a row for each run.
     """
     data: dict[str, Any] = {"networks": list(networks)}
-    for part, metric in (("validation", "val_loss"), ("test", "test_loss")):
+    # what is watched needs its digits: equal losses are no new lowest
+    for part, metric, digits in (
+        ("validation", "val_loss", 5),
+        ("test", "test_loss", 3),
+    ):
         rows = history[history["metric"] == metric]
         wide = rows.pivot(index=["variant", "split"], columns="epoch", values="value")
-        data[part] = {name: wide.loc[name].round(3).to_numpy() for name in networks}
+        data[part] = {
+            name: wide.loc[name].round(digits).to_numpy() for name in networks
+        }
     return data

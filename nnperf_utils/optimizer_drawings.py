@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,7 +12,7 @@ from nnperf_utils.optimizers import RULES, follow
 
 __all__ = ["family", "race"]
 
-_PLACES = {
+_PLACES = {  # column and row
     "SGD": (0, 0),
     "momentum,\nNesterov": (1, 0),
     "Adagrad": (0, 1),
@@ -22,14 +21,22 @@ _PLACES = {
     "AdamW": (1, 3),
     "LAMB": (1, 4),
 }
-_HEADS = {
-    0: "step as it is",
-    1: "over the root of\nthe sum of squares",
-    2: "over the root of\na mean of squares",
-    3: "and weights\nshrink",
-    4: "and length set\nby the weights",
-}
-_ROWS = {0: "this gradient", 1: "mean of\ngradients"}
+_ROWS = (
+    "as it is",
+    "over the root of the\nsum of squares",
+    "over the root of a\nmean of squares",
+    "and weights shrink",
+    "and length set\nby the weights",
+)
+_COLUMNS = ("along this gradient", "along a mean\nof gradients")
+_LINKS = [
+    ((0.22, 0), (0.68, 0)),
+    ((0, 0.25), (0, 0.72)),
+    ((0, 1.25), (0, 1.72)),
+    ((0.26, 2), (0.8, 2)),
+    ((1, 2.25), (1, 2.72)),
+    ((1.2, 2), (1.2, 3.9)),
+]
 
 
 def family(*, ax: Axes | None = None) -> Axes:
@@ -44,34 +51,21 @@ def family(*, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
     """
     if ax is None:
-        _, ax = plt.subplots(figsize=(8.6, 2.7), layout="constrained")
-    for column, text in _HEADS.items():
-        ax.text(column, -0.62, text, ha="center", va="bottom", fontsize=9)
-    for row, text in _ROWS.items():
-        ax.text(-0.62, row, text, ha="right", va="center", fontsize=9)
-    for name, (row, column) in _PLACES.items():
-        color = plots.PALETTE[0 if column == 0 else 1]
-        ax.text(
-            column,
-            row,
-            name,
-            ha="center",
-            va="center",
-            fontsize=11,
-            bbox={
-                "boxstyle": "round,pad=0.45",
-                "facecolor": "none",
-                "edgecolor": color,
-                "linewidth": 1.6,
-            },
-        )
-    links = [((0, 0.26), (0, 0.68)), ((0.3, 0), (0.62, 0)), ((1.38, 0), (1.62, 0))]
-    links += [((2, 0.26), (2, 0.74)), ((2.3, 1), (2.66, 1)), ((3.34, 1), (3.7, 1))]
-    for start, end in links:
-        ax.annotate(
-            "", end, start, arrowprops={"arrowstyle": "->", "color": "0.5", "lw": 1.2}
-        )
-    ax.set(xlim=(-1.3, 4.6), ylim=(1.5, -1.35))
+        _, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
+    for column, text in enumerate(_COLUMNS):
+        ax.text(column, -0.5, text, ha="center", va="bottom")
+    for row, text in enumerate(_ROWS):
+        ax.text(-0.4, row, text, ha="right", va="center")
+    for name, (column, row) in _PLACES.items():
+        box = {"boxstyle": "round,pad=0.4", "facecolor": "none", "linewidth": 1.6}
+        box["edgecolor"] = plots.PALETTE[0 if row == 0 else 1]
+        ax.text(column, row, name, ha="center", va="center", bbox=box)
+    for start, end in _LINKS:
+        look = {"arrowstyle": "->", "color": "0.5", "lw": 1.2}
+        if abs(end[1] - start[1]) > 1:  # around what lies between
+            look["connectionstyle"] = "arc3,rad=-0.4"
+        ax.annotate("", end, start, arrowprops=look)
+    ax.set(xlim=(-1.5, 1.6), ylim=(4.5, -1.1))
     ax.axis("off")
     return ax
 
@@ -92,17 +86,22 @@ def race(one_rate: float = 0.01, steps: int = 60) -> Figure:
     matplotlib.figure.Figure
     """
     figure, panels = plt.subplots(
-        1, 2, figsize=(8.6, 2.8), sharey=True, layout="constrained"
+        1, 2, figsize=(6.2, 2.8), sharey=True, layout="constrained"
     )
     for ax, own in zip(panels, (False, True), strict=True):
-        curves = {
-            name: _descent(name, rate if own else one_rate, steps)
-            for name, rate in _OWN.items()
-        }
-        table = pd.DataFrame(curves).rename_axis("step")
-        plots.lines(table, log="y", ax=ax)
+        ends = {}
+        for color, (name, rate) in zip(plots.PALETTE, _OWN.items(), strict=False):
+            losses = _descent(name, rate if own else one_rate, steps)
+            ax.plot(losses, color=color)
+            ends[name] = (np.log10(losses[-1]), color)
+        height = -np.inf  # names beside the ends, pushed apart
+        for name, (end, color) in sorted(ends.items(), key=lambda item: item[1][0]):
+            height = max(end, height + 0.45)
+            color = plots.text_color(color)
+            ax.text(steps + 2, 10**height, name, color=color, va="center")
         title = "each at its own rate" if own else f"all at a rate of {one_rate:g}"
         ax.set_title(title, loc="left")
+        ax.set(yscale="log", xlabel="step")
     panels[0].set_ylabel("loss")
     return figure
 

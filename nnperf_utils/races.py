@@ -162,14 +162,24 @@ def draw_ranges(
     """
     tables = list(dict.fromkeys(ranges.index.get_level_values("data")))
     names = list(ranges.loc[tables[0]].index)
-    size = (9, 0.36 * len(names) + 1.1)
-    figure, panels = plt.subplots(
-        1, len(tables), figsize=size, sharex=True, sharey=True, layout="constrained"
+    columns = min(len(tables), 2)  # more would be too small on a phone
+    rows = -(-len(tables) // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(1 + 2.6 * columns, 0.5 + rows * (0.29 * len(names) + 0.6)),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
     )
-    panels = np.atleast_1d(panels)
+    panels, empty = np.split(grid.ravel(), [len(tables)])
+    for ax in empty:
+        ax.axis("off")
     for ax, table in zip(panels, tables, strict=True):
         _draw(ax, ranges.loc[table], names, dict(marks or {}))
         ax.set_title(table, loc="left")
+        ax.tick_params(labelbottom=True)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     figure.supxlabel("learning rate", fontsize="medium")

@@ -119,8 +119,9 @@ def memory(memory: Any) -> str:
 
     if agrees(_memory):
         return (
-            "Two numbers are all that is lost of the callback. Written into the "
-            "backup, they would let it stop where it would have stopped."
+            "Two numbers are all that the rule needs to go on. Written into the "
+            "backup, they would let it stop where it would have stopped. The best "
+            "weights are lost, too, unless a file holds them."
         )
     for wrong, reason in _WRONG_MEMORIES:
         if agrees(wrong):

@@ -30,7 +30,7 @@ QUERIES = {
     "validation loss goes up": "12_overfitting",
     "train accuracy high test accuracy low": "12_overfitting",
     "how much dropout": "12_overfitting",
-    "which optimizer": "16_hyperparameter_tuning",
+    "which optimizer": "09_optimizers",
     "choose the learning rate": "16_hyperparameter_tuning",
     "random search vs grid search": "16_hyperparameter_tuning",
     "all weights zero": "05_initialization",

@@ -31,7 +31,7 @@ QUERIES = {
     "train accuracy high test accuracy low": "12_overfitting",
     "how much dropout": "12_overfitting",
     "which optimizer": "09_optimizers",
-    "choose the learning rate": "16_hyperparameter_tuning",
+    "choose the learning rate": "10_learning_rate",
     "random search vs grid search": "16_hyperparameter_tuning",
     "all weights zero": "05_initialization",
     "He or Xavier init": "05_initialization",

@@ -394,14 +394,19 @@ def _source(name: str) -> str:
 
 def _header(name: str) -> dict[str, str]:
     """Return what a lab's script says about itself in its first lines."""
-    names = sorted(
-        path.stem
-        for path in folder().glob("*.js")
-        if "// title:" in path.read_text(encoding="utf-8")[:200]
-    )
-    if name not in names:
-        raise ValueError(f"there is no lab {name!r}; there are {', '.join(names)}.")
-    return dict(_HEADER.findall(_source(f"{name}.js")))
+    header = _lines(name) if name.isidentifier() else {}
+    if "title" not in header:
+        # a chapter executes anew when what it opened changes: others only now
+        others = [path.stem for path in sorted(folder().glob("*.js"))]
+        names = ", ".join(other for other in others if "title" in _lines(other))
+        raise ValueError(f"there is no lab {name!r}; there are {names}.")
+    return header
+
+
+def _lines(name: str) -> dict[str, str]:
+    """Return the named lines at a script's top; none if there is no such script."""
+    is_there = (folder() / f"{name}.js").is_file()
+    return dict(_HEADER.findall(_source(f"{name}.js"))) if is_there else {}
 
 
 def _question_scripts(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1581,6 +1581,15 @@ def test_frame_is_sent_by_columns_and_text_as_codes():
     np.testing.assert_allclose(sent["value"], frame["value"], rtol=1e-5)
 
 
+def test_a_lab_opens_no_other(tmp_path, monkeypatch):
+    """Else each new lab would make every chapter execute again."""
+    lines = "// title: One\n// goal: go\n// takeaway: gone\n"
+    (tmp_path / "one.js").write_text(lines)
+    (tmp_path / "other.js").mkdir()  # which cannot be read
+    monkeypatch.setattr(labs, "folder", lambda: tmp_path)
+    assert labs.lab("one").name == "one"
+
+
 ROWS = pd.DataFrame({"a": np.linspace(0, 1, 9000)})
 WRONG = {
     "unknown lab": (

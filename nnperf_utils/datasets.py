@@ -693,7 +693,7 @@ def _scaled_target(scaler: StandardScaler, y: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------- loaders
 
 
-def _data_file(name: str) -> Path:
+def data_file(name: str) -> Path:
     """Return the path of a bundled file, in an installed package or a clone."""
     here = Path(__file__).parent
     folder = here / "data" if (here / "data").is_dir() else here.parent / "data"
@@ -772,7 +772,7 @@ def load_diabetes_table() -> pd.DataFrame:
         As for `load_diabetes`.
     """
     own_copy = os.environ.get(DIABETES_VARIABLE)
-    return _read_diabetes(own_copy or _data_file("diabetes.csv"))
+    return _read_diabetes(own_copy or data_file("diabetes.csv"))
 
 
 def _read_diabetes(path: str | Path) -> pd.DataFrame:
@@ -900,7 +900,7 @@ def load_fashion_mnist(
     flatten = _check_flag("flatten", flatten)
     if side not in (28, 14, 7):
         raise ValueError(f"side must be 28, 14 or 7, got {side!r}.")
-    with np.load(_data_file("fashion_mnist.npz"), allow_pickle=False) as file:
+    with np.load(data_file("fashion_mnist.npz"), allow_pickle=False) as file:
         arrays = {key: file[key] for key in file.files}
     for part in ("x_train", "x_test"):
         arrays[part] = _shrunk(arrays[part], 28 // int(side))
@@ -992,7 +992,7 @@ def load_auto_mpg(
     Dataset
         Regression; `x` of shape (n, 9), `y` of shape (n,).
     """
-    table = pd.read_csv(_data_file("auto_mpg.csv")).drop(columns="name")
+    table = pd.read_csv(data_file("auto_mpg.csv")).drop(columns="name")
     features = pd.get_dummies(table.drop(columns="mpg"), columns=["origin"])
     return Dataset.from_arrays(
         features,
@@ -1041,7 +1041,7 @@ def load_sunspots(
         the year that follows. `rows` are those of the target's year, 0 being 1700.
     """
     window = _check_integer("window", window, least=1)
-    series = pd.read_csv(_data_file("sunspots.csv"))["sunspots"].to_numpy()
+    series = pd.read_csv(data_file("sunspots.csv"))["sunspots"].to_numpy()
     years = _split(len(series), validation=validation, test=test, seed=0, shuffle=False)
     shortest = min(len(part) for part in years)
     if shortest <= window:

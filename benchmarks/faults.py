@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pandas as pd
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -158,7 +159,7 @@ def run(fault: Callable[..., None], seed: int) -> list[studies.Count]:
             studies.count(optuna.load_study(study_name=name, storage=storage))
             for name in names
         ]
-        storage.engine.dispose() if hasattr(storage, "engine") else None
+        studies.close(study)
     return counts
 
 
@@ -203,10 +204,9 @@ if __name__ == "__main__":
 
 def _exists(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
 
 
 def on_a_cluster(runs: int) -> dict[str, float]:

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -186,8 +187,11 @@ class Crew:
 
     def __init__(self) -> None:
         self._processes: dict[str, Any] = {}
+        self._watchers: dict[str, subprocess.Popen] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="crew-")
-        self.stop = weakref.finalize(self, _stop, self._processes, self._folder)
+        self.stop = weakref.finalize(
+            self, _stop, self._processes, self._watchers, self._folder
+        )
 
     def __enter__(self) -> Crew:
         """Begin a block at whose end all are stopped."""
@@ -258,11 +262,23 @@ class Crew:
 
     def freeze(self, name: str) -> None:
         """Stop a worker's time: it does nothing until it is thawed."""
-        os.kill(self._process(name).pid, signal.SIGSTOP)
+        pid = self._process(name).pid
+        # Thaws it when its input ends, which the notebook's death brings about, too:
+        # a frozen process cannot end by itself.
+        self._watchers[name] = subprocess.Popen(
+            ["/bin/sh", "-c", f"read _; kill -CONT {pid}"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.kill(pid, signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         """Let a frozen worker go on."""
-        os.kill(self._process(name).pid, signal.SIGCONT)
+        self._process(name)
+        if name not in self._watchers:
+            raise ValueError(f"worker {name!r} is not frozen.")
+        _end_of(self._watchers.pop(name))
 
     def said(self, name: str) -> str:
         """Return what a worker has printed."""
@@ -326,12 +342,23 @@ class Crew:
         return Path(self._folder.name, f"{name}.log")
 
 
-def _stop(processes: dict[str, Any], folder: tempfile.TemporaryDirectory) -> None:
+def _stop(
+    processes: dict[str, Any],
+    watchers: dict[str, subprocess.Popen],
+    folder: tempfile.TemporaryDirectory,
+) -> None:
     for process in processes.values():
         process.kill()  # reaches a frozen one, too
     for process in processes.values():
         process.join()
+    for watcher in watchers.values():
+        _end_of(watcher)
     folder.cleanup()
+
+
+def _end_of(watcher: subprocess.Popen) -> None:
+    watcher.stdin.close()
+    watcher.wait()
 
 
 def _begin(payload: bytes, environment: Mapping[str, str], log: Path) -> None:
@@ -355,12 +382,6 @@ def _begin(payload: bytes, environment: Mapping[str, str], log: Path) -> None:
 
 def _leave_with_parent() -> None:
     """End this process as soon as the one that it works for has ended."""
-    if sys.platform == "linux":
-        import ctypes
-
-        # Of the server that has forked it, which ends with the notebook; this reaches
-        # a frozen process, too.
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -269,15 +269,15 @@ def stopped_curves(curves: np.ndarray, lengths: np.ndarray) -> Axes:
         if not whole:
             ax.plot(length, curve[length - 1], "x", color=PALETTE[1], markersize=5)
     for text, color, place in (
-        ("trained to the end", PALETTE[0], 0.14),
-        ("stopped", PALETTE[1], 0.06),
+        ("trained to the end", PALETTE[0], 0.12),
+        ("stopped", PALETTE[1], 0.04),
     ):
         ax.text(
-            0.98,
+            0.03,
             place,
             text,
             transform=ax.transAxes,
-            ha="right",
+            ha="left",
             color=text_color(color),
             fontsize="small",
         )

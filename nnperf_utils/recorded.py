@@ -452,7 +452,7 @@ def quality_lines(quality: Mapping[str, pd.DataFrame]) -> np.ndarray:
 
 
 def lab_data(
-    recorded: Recorded, draws: int = 5, trials: int = 180
+    recorded: Recorded, draws: int = 3, trials: int = 400
 ) -> dict[str, dict | list]:
     """Return what the lab on clusters shows: trials of several splits, and lengths.
 

@@ -8,6 +8,7 @@ written.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import optuna
@@ -25,11 +27,15 @@ from matplotlib.axes import Axes
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
+from nnperf_utils.crew import Crew, wait_for
 from nnperf_utils.plots import PALETTE, text_color
 
 __all__ = [
     "Count",
+    "Pace",
+    "close",
     "count",
+    "freeze",
     "life_of_a_trial",
     "running",
     "storage_of",
@@ -71,6 +77,13 @@ def storage_of(url: str, heartbeat: int = 1, grace: int = 4) -> RDBStorage:
             grace_period=grace,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
         )
+
+
+def close(study: optuna.Study) -> None:
+    """Let go of a study's storage, so that its file can be removed everywhere."""
+    storage = study._storage
+    backend = getattr(storage, "_backend", storage)  # a study has a cache around it
+    backend.engine.dispose()
 
 
 def work(
@@ -125,6 +138,54 @@ def work(
         except optuna.exceptions.StorageInternalError as error:
             print(f"the storage did not answer: {error}")
             time.sleep(0.5)
+
+
+class Pace(keras.callbacks.Callback):
+    """Keep with a trial how many seconds an epoch takes, once the first one is over."""
+
+    def __init__(self, trial: optuna.Trial):
+        super().__init__()
+        self.trial, self.since = trial, 0.0
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Look at the clock."""
+        if epoch == 0:
+            self.since = time.perf_counter()
+        if epoch == 2:
+            self.trial.set_user_attr("pace", (time.perf_counter() - self.since) / 2)
+
+
+def freeze(crew: Crew, name: str, url: str, limit: float = 120.0) -> None:
+    """Freeze a worker while it neither reads nor writes SQLite's file.
+
+    One that is frozen at it holds the file's lock, and with it all the others.
+
+    Parameters
+    ----------
+    crew : Crew
+    name : str
+        The worker.
+    url : str
+        The storage's.
+    limit : float
+        Seconds, for a machine that hangs.
+    """
+    path = url.removeprefix("sqlite:///")
+
+    def is_frozen_unlocked() -> bool:
+        crew.freeze(name)
+        connection = sqlite3.connect(path, timeout=1, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            crew.thaw(name)
+            return False
+        finally:
+            connection.close()
+        return True
+
+    wait_for(is_frozen_unlocked, f"{name} to leave the storage alone", limit)
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,7 @@ def last_end(last_end: Any) -> str:
     cases: list[tuple[list[float], int]] = [
         ([3.0, 1.0, 1.0, 1.0, 2.0], 2),
         ([1.0, 2.0, 4.0, 3.0], 1),
+        ([1.0, 1.0, 8.0], 2),
     ]
     cases += [
         (random.uniform(1, 9, size).round(1).tolist(), workers)
@@ -338,7 +339,7 @@ def _crossing_curves(trials: int, seed: int) -> np.ndarray:
     end, pace = random.uniform(0.5, 1, trials), random.uniform(0.5, 12, trials)
     epoch = np.arange(1, 28)
     curves = end[:, None] * (1 - np.exp(-epoch / pace[:, None]))
-    return curves + random.normal(0, 0.03, curves.shape)
+    return curves + random.normal(0, 0.1, curves.shape)
 
 
 @exercise(

@@ -10,8 +10,19 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
-    {"plots", "models", "pace", "tabular", "lives", "costs", "flights", "ensembles"},
-    {"stopping", "checkpoints"},
+    {
+        "plots",
+        "models",
+        "pace",
+        "tabular",
+        "lives",
+        "costs",
+        "flights",
+        "ensembles",
+        "crew",
+        "halving",
+    },
+    {"stopping", "checkpoints", "recorded", "studies"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},
     {"lab_pictures"},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
 import shared_labs
 
-from nnperf_utils import labs
+from nnperf_utils import halving, labs
 from nnperf_utils.lab_pictures import PICTURES, picture
 from nnperf_utils.stopping import by_keras
 
@@ -131,6 +132,43 @@ def bumpy_curves() -> dict:
     return {"networks": [*falls], "validation": noisy, "test": test}
 
 
+def cluster_trials() -> dict:
+    """Return trials of three draws, whose curves cross, and three kinds of lengths."""
+    draw = np.random.default_rng(5)
+    draws = []
+    for _ in range(3):
+        end, pace = draw.uniform(0.6, 0.95, 400), draw.uniform(0.5, 9, 400)
+        rungs = end[:, None] * (1 - np.exp(-np.array([1, 3, 9, 27]) / pace[:, None]))
+        rungs += draw.normal(0, 0.08, rungs.shape)
+        draws.append(np.column_stack([rungs, end]).round(3))
+    mixed = draw.uniform(0.5, 1.5, 400).round(3)
+    slow = np.where(draw.uniform(size=400) < 0.1, 5.0, 0.6)
+    return {
+        "draws": draws,
+        "lengths": {"the same": np.ones(400), "mixed": mixed, "some slow": slow},
+    }
+
+
+def simulated(data: dict, draw: int, lengths: str, workers: int, crash: bool) -> list:
+    """Return idle share and test accuracy, synchronous and asynchronous, by Python."""
+    trials, seconds = np.array(data["draws"][draw]), np.array(data["lengths"][lengths])
+    curves = np.zeros((len(trials), 27))
+    curves[:, [0, 2, 8, 26]] = trials[:, :4]
+    how = {"crash": halving.Crash(noticed=27 * seconds.mean()) if crash else None}
+    waits = halving.synchronous(curves[:27], seconds[:27], workers, **how)
+    never = halving.asynchronous(curves, seconds, workers, waits.end, **how)
+    return [(one.idle, trials[one.chosen(curves), 4]) for one in (waits, never)]
+
+
+def case_of_the_goal(data: dict) -> int:
+    """Return a draw in which eight workers of synchronous halving choose better."""
+    for draw in range(len(data["draws"])):
+        (idle, waits), (_, never) = simulated(data, draw, "the same", 8, crash=False)
+        if idle > 0.5 and waits > never:
+            return draw
+    raise AssertionError("no draw reaches the goal")
+
+
 def prices() -> pd.DataFrame:
     """Return what batches of four sizes need at three rates; one pair never arrives."""
     updates = {
@@ -155,6 +193,7 @@ DATA = {
     "gradient_line": gradients,
     "patience": bumpy_curves,
     "noise_and_price": prices,
+    "run_the_cluster": cluster_trials,
     "stop_training": curves,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -517,6 +556,12 @@ def play_race(section, page):
     section.get_by_role("switch", name="each at its own rate").press("Space")
 
 
+def play_run_the_cluster(section, page):
+    section.get_by_role("slider", name="Workers").press("ArrowRight")
+    for _ in range(case_of_the_goal(cluster_trials())):
+        section.get_by_role("button", name="Other trials").press("Enter")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -529,6 +574,7 @@ PLAYS = {
     "noise_and_price": play_noise_and_price,
     "race": play_race,
     "rescue_output": play_rescue_output,
+    "run_the_cluster": play_run_the_cluster,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,
     "twenty": play_twenty,
@@ -992,6 +1038,23 @@ def test_patience_scores_what_keras_keeps(visit):
             assert float(row["kept"]) == pytest.approx(kept, abs=0.051)
             told = float(row["test loss lost"].replace("−", "-"))
             assert told == pytest.approx(lost, abs=6e-4)
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8])
+@pytest.mark.parametrize(("kind", "place"), [("the same", 0), ("mixed", 1)])
+@pytest.mark.parametrize("crash", [False, True])
+def test_cluster_is_simulated_as_in_python(workers, kind, place, crash, visit):
+    data = cluster_trials()
+    for draw in range(2):
+        fragment = (
+            f"#run_the_cluster.workers={workers}&run_the_cluster.draw={draw}"
+            f"&run_the_cluster.lengths={quote(kind)}&run_the_cluster.crash={crash:d}"
+        )
+        section = ready(visit(made("run_the_cluster"), fragment=fragment))
+        told = simulated(data, draw, kind, workers, crash)
+        for row, (idle, test) in zip(table_of(section).itertuples(), told, strict=True):
+            assert float(row.idle.rstrip("%")) == pytest.approx(100 * idle, abs=0.06)
+            assert float(row[-1].rstrip("%")) == pytest.approx(100 * test, abs=0.06)
 
 
 def test_price_is_that_of_the_recorded_run(visit):

@@ -10,8 +10,8 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
-    {"plots", "models", "pace", "tabular", "lives", "costs"},
-    {"stopping", "checkpoints"},
+    {"plots", "models", "pace", "tabular", "lives", "costs", "effort", "processes"},
+    {"stopping", "checkpoints", "savings", "compression", "data_parallel"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},
     {"lab_pictures"},

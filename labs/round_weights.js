@@ -133,7 +133,7 @@ nnperf.lab("round_weights", (lab) => {
       { domain: [0, 2 * most], label: "how many" },
     );
     const inside = plot.inside();
-    plot.boxes("weights nnp-c1", drawn).attr("clip-path", inside);
+    plot.boxes("weights nnp-bar nnp-c1", drawn).attr("clip-path", inside);
     const lost = whole.accuracy - now.accuracy;
     const saved = now.bytes / whole.bytes;
     table.replaceChildren(

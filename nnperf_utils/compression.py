@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import sys
 import tempfile
@@ -440,10 +441,16 @@ def _out_of(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what a library's C++ writes past Python out of a page."""
+    """Keep what a library logs, in Python and past it, out of a page."""
     sys.stdout.flush()
     sys.stderr.flush()
-    with Path(os.devnull).open("w") as nowhere:
+    quiet = contextlib.ExitStack()
+    with quiet, Path(os.devnull).open("w") as nowhere:
+        quiet.enter_context(contextlib.redirect_stdout(nowhere))
+        quiet.enter_context(contextlib.redirect_stderr(nowhere))
+        was_disabled = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        quiet.callback(logging.disable, was_disabled)
         kept = {number: os.dup(number) for number in (1, 2)}
         try:
             for number in kept:

@@ -113,7 +113,7 @@ def ratio_rows(ratios: Mapping[str, Sequence[float]]) -> Axes:
             ax.plot(values, heights, "o", color=color, alpha=0.35, markersize=4)
         ax.plot([middle] * 2, [row - 0.3, row + 0.3], color=color, linewidth=3)
         ax.annotate(
-            f"{middle:.2g} times",
+            f"{middle:.2f} times",
             (middle, row - 0.3),
             (0, 2),
             textcoords="offset points",
@@ -279,11 +279,11 @@ def bits_lines(
     table = 100 * pd.DataFrame(by_bits).rename_axis(columns="bits of a weight")
     rows = table.rename_axis("seed").stack().rename("value").reset_index()
     ax = plots.lines_by(rows.assign(variant="rounded"), "bits of a weight")
-    places = {"int8": (8.1, 10), "LiteRT": (7.9, -20), "int4": (4, 10)}
-    for name, (bits, down) in places.items():
+    places = {"int8": (8.1, -18, 10), "LiteRT": (7.9, -22, -20), "int4": (4, 4, -16)}
+    for name, (bits, right, down) in places.items():
         at = bits, 100 * by_engine[name].median()
         ax.plot(*at, "X", color=PALETTE[1])
-        ax.annotate(name, at, (-18, down), textcoords="offset points")
+        ax.annotate(name, at, (right, down), textcoords="offset points")
     ax.set_ylabel("points of accuracy")
     return ax
 

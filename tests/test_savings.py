@@ -38,7 +38,7 @@ def test_steps_have_their_parts():
 
 def test_ratios_name_their_medians():
     ax = savings.ratio_rows({"slower": [1.9, 2.0, 2.4], "same": 1.0})
-    assert words(ax)[:2] == ["2 times", "1 times"]
+    assert words(ax)[:2] == ["2.00 times", "1.00 times"]
     assert [one.get_text() for one in ax.get_yticklabels()] == ["slower", "same"]
     low, high = ax.get_xlim()
     assert low <= 0.5 and high >= 2

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["in_turns", "peak_memory", "peaks", "processor"]
+__all__ = ["in_turns", "peak_memory", "processor", "step_bytes", "step_memory"]
 
 _CLOCKS: dict[str, Callable[[], float]] = {
     "processor": process_time,
@@ -119,28 +121,67 @@ def peak_memory(work: Callable[[], Any], folder: Path = Path("/proc/self")) -> f
         return float("nan")
 
 
-def peaks(
-    works: Mapping[Any, Callable[[], Any]], repetitions: int = 20
+def step_memory(
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    batch_sizes: Sequence[int],
+    repetitions: int = 20,
+    folder: Path = Path("/proc/self"),
 ) -> pd.DataFrame:
-    """Return the peak memory of works in turns, each called once before.
+    """Return the peak memory of training steps at several batch sizes, in turns.
 
     Parameters
     ----------
-    works : mapping of name to callable
+    model : keras.Model
+        Compiled. Its weights change.
+    x, y : numpy.ndarray
+        At least as many examples as the largest batch.
+    batch_sizes : sequence of int
     repetitions : int
+    folder : pathlib.Path
+        As in :func:`peak_memory`. Where the system does not tell, a line says so, and
+        all rows have :func:`step_bytes` instead.
 
     Returns
     -------
     pandas.DataFrame
-        Bytes, a row for each repetition (``seed``) and a column for each work.
+        Bytes, a row for each repetition (``seed``) and a column for each size.
     """
-    for work in works.values():
-        work()
+    index = pd.RangeIndex(repetitions, name="seed")
+    if math.isnan(peak_memory(lambda: None, folder)):
+        print("This system does not tell a peak of memory: it is computed instead.")
+        computed = {size: step_bytes(model, size) for size in batch_sizes}
+        return pd.DataFrame(computed, index=index)
+
+    def step(size: int) -> None:
+        model.train_on_batch(x[:size], y[:size])
+
+    for size in batch_sizes:
+        step(size)  # compiles
     rows = [
-        {name: peak_memory(work) for name, work in works.items()}
-        for _ in range(repetitions)
+        {
+            size: peak_memory(lambda size=size: step(size), folder)
+            for size in batch_sizes
+        }
+        for _ in index
     ]
-    return pd.DataFrame(rows, index=pd.RangeIndex(repetitions, name="seed"))
+    return pd.DataFrame(rows, index=index)
+
+
+def step_bytes(model: Any, batch_size: int) -> float:
+    """Return how many bytes a step must hold at least, in float32.
+
+    The outputs of all layers, which the way back needs, and a gradient for each weight.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batch_size : int
+    """
+    outputs = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    weights = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return 4.0 * (batch_size * outputs + weights)
 
 
 def processor(cpu_info: Path = Path("/proc/cpuinfo")) -> str:

@@ -1,6 +1,7 @@
 import gc
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,11 +67,35 @@ def test_peak_memory_is_what_is_held_on_the_way():
     def hold(mebibytes):
         return lambda: float(np.ones(mebibytes * 2**17).sum())
 
-    seen = effort.peaks({"little": hold(1), "much": hold(64)}, repetitions=3)
-    if math.isnan(seen.iloc[0, 0]):
+    if math.isnan(effort.peak_memory(hold(1))):
         pytest.skip("this system does not tell a peak")
-    assert seen["much"].median() == pytest.approx(64 * 2**20, rel=0.1)
-    assert seen["little"].median() < 8 * 2**20
+    much = [effort.peak_memory(hold(64)) for _ in range(3)]
+    assert np.median(much) == pytest.approx(64 * 2**20, rel=0.1)
+    assert np.median([effort.peak_memory(hold(1)) for _ in range(3)]) < 8 * 2**20
+
+
+class Network:
+    """Has what a step's memory is told from, and holds eight bytes a number."""
+
+    layers = tuple(
+        SimpleNamespace(output=SimpleNamespace(shape=(None, width)))
+        for width in (50, 200)
+    )
+    trainable_weights = (SimpleNamespace(shape=(50, 200)),)
+
+    def train_on_batch(self, x, y):
+        return float(np.ones((len(x), 2000)).sum())
+
+
+def test_steps_hold_more_with_larger_batches(tmp_path, capsys):
+    x, y = np.zeros((4000, 50)), np.zeros(4000)
+    seen = effort.step_memory(Network(), x, y, [4, 4000], repetitions=3)
+    assert list(seen) == [4, 4000] and list(seen.index) == [0, 1, 2]
+    assert (seen[4000] > 5 * seen[4]).all()
+    nowhere = tmp_path / "nowhere"
+    seen = effort.step_memory(Network(), x, y, [4], repetitions=2, folder=nowhere)
+    assert seen[4].tolist() == [4 * (4 * 250 + 10_000)] * 2
+    assert "computed instead" in capsys.readouterr().out
 
 
 def test_peak_memory_says_where_it_cannot_know(tmp_path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import matplotlib.pyplot as plt
@@ -26,7 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 import shared_labs
 
 from nnperf_utils import halving, labs
+from nnperf_utils.compression import rounded
 from nnperf_utils.lab_pictures import PICTURES, picture
+from nnperf_utils.savings import lab_network
 from nnperf_utils.stopping import by_keras
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,6 +172,51 @@ def case_of_the_goal(data: dict) -> int:
     raise AssertionError("no draw reaches the goal")
 
 
+def drawn_weights() -> list[np.ndarray]:
+    """Return weights and biases of a network of 8 inputs, 12 units and 4 classes."""
+    draw = np.random.default_rng(5)
+    shapes = (8, 12), (12,), (12, 4), (4,)
+    return [draw.normal(0, 0.5, shape).astype("float32") for shape in shapes]
+
+
+def named_by(weights: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Return the classes that such a network names."""
+    first, bias, second, last = weights
+    return (np.maximum(x @ first + bias, 0) @ second + last).argmax(axis=1)
+
+
+def examples_in_8_bits() -> tuple[np.ndarray, np.ndarray]:
+    """Return 200 examples as the lab has them, and what the network names them."""
+    x = np.random.default_rng(6).normal(size=(200, 8)).astype("float32")
+    scale = np.abs(x).max() / 127
+    x = np.round(x / scale) * scale
+    return x, named_by(drawn_weights(), x)
+
+
+def a_network() -> dict:
+    """Return a network for the lab, all of whose answers are right."""
+    model = SimpleNamespace(get_weights=drawn_weights)
+    return lab_network(model, *examples_in_8_bits())
+
+
+def rounded_score(bits: int, share: float) -> tuple[float, float]:
+    """Return that network's accuracy with fewer bits and weights, and its bytes."""
+    first, bias, second, last = drawn_weights()
+
+    def changed(kernel):
+        out = round(share * kernel.size)
+        least = np.sort(np.abs(kernel).ravel())[out - 1] if out else -1
+        kept = np.where(np.abs(kernel) > least, kernel, 0)
+        return kept if bits == 32 else rounded(kept, bits)
+
+    x, y = examples_in_8_bits()
+    named = named_by([changed(first), bias, changed(second), last], x)
+    kernels = (first, second)
+    left = sum(kernel.size - round(share * kernel.size) for kernel in kernels)
+    size = left * bits / 8 + (4 * 16 if bits < 32 else 0)
+    return np.mean(named == y), size + (sum(k.size for k in kernels) / 8) * (share > 0)
+
+
 def prices() -> pd.DataFrame:
     """Return what batches of four sizes need at three rates; one pair never arrives."""
     updates = {
@@ -194,6 +242,7 @@ DATA = {
     "patience": bumpy_curves,
     "noise_and_price": prices,
     "run_the_cluster": cluster_trials,
+    "round_weights": a_network,
     "stop_training": curves,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -537,6 +586,23 @@ def play_patience(section, page):
         slider.press("ArrowRight")
 
 
+def fewest_bytes() -> tuple[int, float]:
+    """Return bits and share of the smallest network that loses two points at most."""
+    settings = [
+        (bits, share / 100)
+        for bits in (32, 8, 7, 6, 5, 4, 3, 2)
+        for share in range(0, 100, 5)
+    ]
+    good = [one for one in settings if rounded_score(*one)[0] >= 0.98 - 1e-9]
+    return min(good, key=lambda one: rounded_score(*one)[1])
+
+
+def play_round_weights(section, page):
+    bits, share = fewest_bytes()
+    slide(section.get_by_role("slider", name="Bits of a weight"), str(bits))
+    slide(section.get_by_role("slider", name="Weights taken out"), f"{share:.0%}")
+
+
 def play_draw_schedule(section, page):
     section.get_by_role("button", name="Begin with cosine").press("Enter")
     slide(section.get_by_role("slider", name="All of yours"), "0.501")
@@ -575,6 +641,7 @@ PLAYS = {
     "race": play_race,
     "rescue_output": play_rescue_output,
     "run_the_cluster": play_run_the_cluster,
+    "round_weights": play_round_weights,
     "stop_training": play_stop_training,
     "tune_yourself": play_tune_yourself,
     "twenty": play_twenty,
@@ -1066,6 +1133,27 @@ def test_price_is_that_of_the_recorded_run(visit):
     fragment = "#noise_and_price.batch=4&noise_and_price.rate=1"
     told = caption(ready(visit(made("noise_and_price"), fragment=fragment)))
     assert "do not reach the target" in told
+
+
+def test_rounded_weights_score_as_numpy_says(visit):
+    for bits, share in ((32, 0), (4, 0), (3, 0.35), (2, 0), (8, 0.8)):
+        fragment = f"#round_weights.bits={bits}&round_weights.share={share}"
+        section = ready(visit(made("round_weights"), fragment=fragment))
+        row = table_of(section).loc["yours"]
+        accuracy, size = rounded_score(bits, share)
+        assert float(row["accuracy"].rstrip("%")) == pytest.approx(100 * accuracy, 1e-3)
+        assert int(row["bytes"]) == pytest.approx(size, abs=0.6)
+
+
+def test_round_weights_by_touch(visit):
+    seen = visit(made("round_weights"), **PHONE)
+    section = ready(seen)
+    bits, share = fewest_bytes()
+    place = (32, 8, 7, 6, 5, 4, 3, 2).index(bits)
+    tap_slider(seen.page, section.get_by_role("slider", name="Bits"), place)
+    taken = section.get_by_role("slider", name="Weights taken out")
+    tap_slider(seen.page, taken, round(20 * share))
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
 
 
 def keras_early_stopping(losses: pd.Series, patience: int) -> tuple[int, int]:

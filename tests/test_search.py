@@ -42,6 +42,8 @@ QUERIES = {
     "how many seeds do I need": "02_fair_comparison",
     "data leak": "02_fair_comparison",
     "is model A better than model B": "02_fair_comparison",
+    "training is too slow": "18_efficient_training",
+    "quantize to int8": "18_efficient_training",
 }
 
 

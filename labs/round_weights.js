@@ -1,6 +1,6 @@
 // title: Round the weights
 // goal: find the setting with the fewest bytes that loses at most two points of accuracy.
-// takeaway: A few bits are enough, since rounding errors are small against the weights and average out in a sum. Taking weights out saves less than it seems, as you have to store which ones are left.
+// takeaway: A few bits are enough, since rounding errors average out in a sum; taking weights out saves less than it seems, as you have to store which ones are left.
 // uses: d3
 // values: sizes, weights, rows, scale, labels
 nnperf.lab("round_weights", (lab) => {

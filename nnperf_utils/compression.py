@@ -127,7 +127,6 @@ def quantize(models: Sequence[keras.Model], mode: str) -> keras.Model:
     """
     both = side_by_side(models)
     # Keras collects garbage after each layer; what is old need not be looked through
-    gc.collect()
     gc.freeze()
     try:
         with warnings.catch_warnings():
@@ -215,7 +214,7 @@ def forms_table(
     parts = []
     for name, models in networks.items():
         forms = {
-            "32": (side_by_side(models), bytes_at(models[0], 32)),
+            "32": (stacked(models), bytes_at(models[0], 32)),
             "2": (round_kernels(models, 2), bytes_at(models[0], 2)),
         }
         for bits in ("8", "4"):

@@ -72,7 +72,6 @@ def in_turns(
         end = [clock() for clock in _CLOCKS.values()]
         for clock, one, other in zip(_CLOCKS, begin, end, strict=True):
             first[clock][name] = other - one
-    gc.collect()
     was_enabled = gc.isenabled()
     gc.disable()  # a collection would be charged to whoever is running
     try:

@@ -27,8 +27,9 @@ import pandas as pd
 from nnperf_utils import checks, design, statistics
 from nnperf_utils.design import Table
 from nnperf_utils.engine import starts
-from nnperf_utils.engine.work import Work, check_count, checked_task
-from nnperf_utils.replicas import Cell, Runs, example_order, train_work
+from nnperf_utils.engine.work import Work, check_count, checked_task, of_seed
+from nnperf_utils.ensembles import Ensemble
+from nnperf_utils.replicas import Cell, Runs, Start, example_order, train_work
 from nnperf_utils.statistics import Estimate
 
 __all__ = ["Comparison", "compare"]
@@ -58,6 +59,8 @@ def compare(
     choose: bool = True,
     tuning_seeds: int = 5,
     callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]] | None = None,
+    start: Mapping[str, Start] | None = None,
+    targets: Mapping[str, Any] | None = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
     follow_train: bool = False,
@@ -124,6 +127,15 @@ def compare(
         learning rate between epochs, as in
         :func:`~nnperf_utils.replicas.replicate`. It takes those numbers of the grid
         that it names: ``lambda learning_rate: LearningRateScheduler(...)``.
+    start : mapping of str to mapping, optional
+        For some of the variants what each seed starts from, as ``Runs.weights`` returns
+        it and :func:`~nnperf_utils.replicas.replicate` takes it. Tuning takes further
+        seeds, which it must hold as well.
+    targets : mapping of str to array, mapping or callable, optional
+        For some of the variants what they learn in place of the training labels, the
+        same for all seeds or by seed, as in :func:`~nnperf_utils.replicas.replicate`;
+        or a function that returns it, which takes those numbers of the grid that it
+        names: ``lambda temperature: softened(shares, temperature)``.
     record, follow_test, follow_train, class_weight, sample_weight, progress
         As in :func:`~nnperf_utils.replicas.replicate`. A ``sample_weight`` needs data
         that are one data set.
@@ -189,6 +201,10 @@ def compare(
     dealt = design.seeds_by_split(tables, seeds, crossed)
     grid = _checked_grid(grid, learning_rates)
     callbacks = _checked_callbacks(callbacks, variants)
+    taught = _Taught(
+        _checked_by_variant("start", start, variants),
+        _checked_by_variant("targets", targets, variants),
+    )
     flags = {"follow_test": follow_test, "follow_train": follow_train}
     for name, value in {"choose": choose, **flags}.items():
         if not isinstance(value, bool):
@@ -206,6 +222,7 @@ def compare(
             grid,
             dealt[0][0][0],
             callbacks.get(name),
+            taught.function(name),
         )
         for name, build in variants.items()
     }
@@ -234,6 +251,7 @@ def compare(
         points,
         how_long,
         callbacks,
+        taught,
         class_weight=class_weight,
         sample_weight=sample_weight,
         **flags,
@@ -347,6 +365,33 @@ class _HowLong:
 
 
 @dataclass
+class _Taught:
+    """What some of the variants start from, and learn in place of the labels."""
+
+    start: Mapping[str, Start]
+    targets: Mapping[str, Any]
+
+    def function(self, variant: str) -> Callable | None:
+        """Return the function that makes a variant's targets, if there is one."""
+        targets = self.targets.get(variant)
+        return targets if callable(targets) else None
+
+    def of(self, variant: str, point: Point) -> Callable[[int], dict[str, Any]]:
+        """Return a function from a seed to its start and its targets."""
+        start, targets = self.start.get(variant), self.targets.get(variant)
+        if callable(targets):
+            targets = targets(**_taken(targets, point))
+
+        def of_run(seed: int) -> dict[str, Any]:
+            return {
+                "start": of_seed(f"start[{variant!r}]", start, seed),
+                "targets": of_seed(f"targets[{variant!r}]", targets, seed),
+            }
+
+        return of_run
+
+
+@dataclass
 class _Study:
     """Variants, and the tables and splits that they are trained on."""
 
@@ -356,6 +401,7 @@ class _Study:
     places: Mapping[tuple[int, int, int], int]  # table, epochs, batch size: its first
     how_long: _HowLong
     callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]]
+    taught: _Taught
 
     @classmethod
     def of(
@@ -365,6 +411,7 @@ class _Study:
         points: Mapping[str, list[Point]],
         how_long: _HowLong,
         callbacks: Mapping[str, Callable[..., keras.callbacks.Callback]],
+        taught: _Taught,
         **options: Any,
     ) -> "_Study":
         """Make the tasks that the variants need."""
@@ -388,7 +435,7 @@ class _Study:
                     )
                     for position, split in enumerate(table.splits)
                 ]
-        return cls(variants, tables, tasks, places, how_long, callbacks)
+        return cls(variants, tables, tasks, places, how_long, callbacks, taught)
 
     def task(self, table: int, split: int, variant: str, point: Point) -> int:
         """Return the position of a run's task."""
@@ -423,6 +470,7 @@ class _Study:
                     callback = self.callbacks.get(name)
                     if callback is not None:
                         callback = partial(callback, **_taken(callback, point))
+                    of_run = self.taught.of(name, point)
                     cells += [
                         Cell(
                             name,
@@ -431,6 +479,7 @@ class _Study:
                             self.task(t, split, name, point),
                             label,
                             callback,
+                            **of_run(seed),
                         )
                         for split in range(len(table.splits))
                         for seed in seeds[t][split]
@@ -1103,12 +1152,51 @@ class Comparison:
         **labels
             Further labels, where these two do not tell: ``split=2``.
         """
+        runs, inner = self._of_variant(variant)
+        return runs.model(seed, inner, **labels)
+
+    def ensemble(self, variant: str, x: Any, **labels: Any) -> Ensemble:
+        """Let the runs of a variant answer together: the mean of what they predict.
+
+        Parameters
+        ----------
+        variant : str
+        x : array
+            As in ``keras.Model.predict``.
+        **labels
+            Further labels, where the variant does not tell: ``rate=0.1``.
+
+        Returns
+        -------
+        ensembles.Ensemble
+        """
+        runs, inner = self._of_variant(variant)
+        return runs.ensemble(x, inner, **labels)
+
+    def weights(
+        self, variant: str, *, without: str | Sequence[str] = (), **labels: Any
+    ) -> dict[int, dict[str, list[np.ndarray]]]:
+        """Return the weights of a variant's runs, for others to start from.
+
+        Parameters
+        ----------
+        variant : str
+        without, **labels
+            As in ``Runs.weights``.
+
+        Returns
+        -------
+        dict of int to dict of str to list of numpy.ndarray
+        """
+        runs, inner = self._of_variant(variant)
+        return runs.weights(inner, without=without, **labels)
+
+    def _of_variant(self, variant: str) -> tuple[Runs, str | None]:
         if variant not in self._members:
             raise ValueError(
                 f"variant is {variant!r}; expected one of {', '.join(self.variants)}."
             )
-        runs, inner = self._members[variant]
-        return runs.model(seed, inner, **labels)
+        return self._members[variant]
 
     def __repr__(self) -> str:
         """Summary as text."""
@@ -1446,13 +1534,18 @@ def _knobs(
     build: Callable,
     grid: Mapping[str, tuple],
     seed: int,
-    callback: Callable | None = None,
+    *others: Callable | None,
 ) -> dict[str, tuple]:
-    """Return the part of the grid that applies to a variant."""
-    own = {knob: values for knob, values in grid.items() if _takes(build, knob)}
-    if callback is not None:
-        named = {k: v for k, v in grid.items() if _takes(callback, k)}
-        own = {k: v for k, v in grid.items() if k in own or k in named}
+    """Return the part of the grid that applies to a variant.
+
+    Beside the function that builds it, `others` may name keywords, too.
+    """
+    takers = [function for function in (build, *others) if function is not None]
+    own = {
+        knob: values
+        for knob, values in grid.items()
+        if any(_takes(function, knob) for function in takers)
+    }
     if "learning_rate" in grid and not _takes(build, "learning_rate"):
         first = partial(build, **{k: v[0] for k, v in own.items() if _takes(build, k)})
         with starts.preserved_random_state():
@@ -1642,6 +1735,23 @@ def _checked_callbacks(callbacks: Any, variants: Mapping) -> dict[str, Callable]
                 "function that returns a callback, so that each run has its own."
             )
     return dict(callbacks)
+
+
+def _checked_by_variant(what: str, by_variant: Any, variants: Mapping) -> dict:
+    """Return what some of the variants are given, by their names."""
+    if by_variant is None:
+        return {}
+    if not isinstance(by_variant, Mapping):
+        raise TypeError(
+            f"{what} must be a dictionary by a variant's name; got "
+            f"{type(by_variant).__name__}."
+        )
+    for name in by_variant:
+        if name not in variants:
+            raise ValueError(
+                f"{what} has {name!r}; the variants are {', '.join(variants)}."
+            )
+    return dict(by_variant)
 
 
 def _checked_grid(grid: Any, learning_rates: Any) -> dict[str, tuple]:

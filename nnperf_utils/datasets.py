@@ -104,7 +104,8 @@ class Dataset:
     train, validation, test : tuple of numpy.ndarray
         `(x, y)` of each part. `x` is float32 of shape (n, ...); `y` is int32 of shape
         (n,), classes counted from 0, or for regression float32 of shape (n,) or
-        (n, k). `test` is None where no test part was set aside.
+        (n, k), as are shares of k classes (see `one_hot`). `test` is None where no
+        test part was set aside.
     task : {"binary", "multiclass", "regression"}
         What is to be predicted.
     feature_names : tuple of str
@@ -140,7 +141,9 @@ class Dataset:
         label_type = np.float32 if self.task == "regression" else np.int32
         for part in self._parts():
             x, y = getattr(self, part)
-            x, y = _read_only(x, np.float32), _read_only(y, label_type)
+            of_shares = self.task == "multiclass" and np.ndim(y) == 2
+            y = _read_only(y, np.float32 if of_shares else label_type)
+            x = _read_only(x, np.float32)
             if len(x) != len(y):
                 raise ValueError(
                     f"{part} has {len(x)} rows in x but {len(y)} in y: "
@@ -173,9 +176,43 @@ class Dataset:
         y = self.train[1]
         if self.task == "binary":
             return 1
+        if self.is_one_hot:
+            return y.shape[1]
         if self.task == "multiclass":
             return len(self.class_names) or int(y.max()) + 1
         return 1 if y.ndim == 1 else y.shape[1]
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether the labels are shares of each class instead of the class's number."""
+        return self.task == "multiclass" and self.train[1].ndim == 2
+
+    def one_hot(self) -> Dataset:
+        """Return the same data with a column of labels for each class.
+
+        A network can then learn shares of several classes in their place: what another
+        network predicts, or labels that are smoothed.
+
+        Returns
+        -------
+        Dataset
+            `y` of each part is float32 of shape (n, classes), 1 at the class and 0
+            elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the task is not multiclass.
+        """
+        if self.task != "multiclass":
+            raise ValueError(f"the task is {self.task}; only classes become columns.")
+        if self.is_one_hot:
+            return self
+        columns = np.eye(self.output_units, dtype=np.float32)
+        parts = {part: getattr(self, part) for part in self._parts()}
+        return replace(
+            self, **{part: (x, columns[y]) for part, (x, y) in parts.items()}
+        )
 
     def __repr__(self) -> str:
         """Name, task, shapes and classes."""

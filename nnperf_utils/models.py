@@ -10,6 +10,9 @@ task            output                loss                                 metri
 ``binary``      1 unit, sigmoid       ``binary_crossentropy``              ``accuracy``
 ``multiclass``  one unit per class,   ``sparse_categorical_crossentropy``  ``accuracy``
                 softmax
+the same, with  the same              ``categorical_crossentropy``         ``accuracy``
+shares of each
+class as labels
 ``regression``  one unit per target,  ``mse``                              ``mae``
                 linear
 ==============  ====================  ===================================  ============
@@ -23,13 +26,14 @@ from numbers import Integral, Real
 
 import keras
 
-__all__ = ["cnn", "mlp", "rnn"]
+__all__ = ["Temperature", "cnn", "mlp", "rnn"]
 
 _TASKS = {
     "binary": ("sigmoid", "binary_crossentropy", "accuracy"),
     "multiclass": ("softmax", "sparse_categorical_crossentropy", "accuracy"),
     "regression": ("linear", "mse", "mae"),
 }
+_SHARES = ("softmax", "categorical_crossentropy", "accuracy")
 _NORMALIZATIONS = {
     "batch": keras.layers.BatchNormalization,
     "layer": keras.layers.LayerNormalization,
@@ -39,6 +43,36 @@ _CELLS = {
     "gru": keras.layers.GRU,
     "simple": keras.layers.SimpleRNN,
 }
+
+
+@keras.saving.register_keras_serializable("nnperf_utils")
+class Temperature(keras.layers.Layer):
+    """Divide the numbers before a softmax by a temperature.
+
+    Above 1 it makes the shares that come out more even, below 1 less; the order of the
+    classes stays. Networks that differ in it alone train in one graph.
+
+    Parameters
+    ----------
+    temperature : float
+        Above 0.
+    """
+
+    def __init__(self, temperature: float = 1.0, **knobs):
+        super().__init__(**knobs)
+        if not isinstance(temperature, Real) or not 0 < temperature < float("inf"):
+            raise ValueError(
+                f"temperature is {temperature!r}; expected a number above 0."
+            )
+        self.temperature = float(temperature)
+
+    def call(self, inputs):
+        """Return the inputs, divided."""
+        return inputs / self.temperature
+
+    def get_config(self):
+        """Return what the layer is made from."""
+        return super().get_config() | {"temperature": self.temperature}
 
 
 def mlp(
@@ -387,7 +421,7 @@ def _compiled(
     name, inputs, x, output_units, task, kernel_regularizer, optimizer, learning_rate
 ):
     """Add the output layer and compile."""
-    activation, loss, metric = _TASKS[task]
+    activation, loss, metric = _TASKS.get(task, _SHARES)
     outputs = keras.layers.Dense(
         output_units,
         activation=activation,
@@ -400,7 +434,10 @@ def _compiled(
 
 
 def _described(data) -> tuple[tuple[int, ...], int, str]:
-    """Return the input shape, the number of output units and the task of `data`."""
+    """Return the input shape, the number of output units and the task of `data`.
+
+    The task of labels that are shares of each class is ``"shares"``.
+    """
     try:
         input_shape, output_units, task = (
             tuple(data.input_shape),
@@ -416,6 +453,8 @@ def _described(data) -> tuple[tuple[int, ...], int, str]:
         raise ValueError(
             f"the data's task is {task!r}; expected one of {list(_TASKS)}."
         )
+    if task == "multiclass" and getattr(data, "is_one_hot", False):
+        task = "shares"
     return input_shape, output_units, task
 
 

@@ -23,7 +23,7 @@ What is the same as in ``fit``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +45,14 @@ from nnperf_utils.engine.work import (
     checked_part,
     example_order,
     head,
+    of_seed,
 )
+from nnperf_utils.ensembles import Ensemble
 
-__all__ = ["Cell", "Runs", "example_order", "replicate", "train", "train_work"]
+__all__ = ["Cell", "Runs", "Start", "example_order", "replicate", "train", "train_work"]
+
+Start = Mapping[int, Mapping[str, Sequence[np.ndarray]]]
+"""For each seed, by layer, the weights to start from."""
 
 
 def replicate(
@@ -58,6 +63,8 @@ def replicate(
     epochs: int,
     batch_size: int = 32,
     callback: Callable[[], keras.callbacks.Callback] | None = None,
+    start: Start | None = None,
+    targets: Any = None,
     record: str | Sequence[str] = (),
     follow_test: bool = False,
     follow_train: bool = False,
@@ -87,6 +94,14 @@ def replicate(
         Returns a ``keras.callbacks.ReduceLROnPlateau`` or ``LearningRateScheduler``,
         one for each replica, which sets its learning rate between epochs. The history
         then has the metric ``learning_rate``, the rate that an epoch was trained with.
+    start : mapping of int to mapping of str to list of array, optional
+        For each seed, by layer, weights to start from in place of those that `build`
+        draws, as `Runs.weights` returns them; layers that are not named start fresh.
+        A layer that `build` makes with ``trainable=False`` keeps them.
+    targets : array, or mapping of int to array, optional
+        What to learn in place of the training labels, of their shape: the same for all
+        seeds, or for each its own. Scores are against the labels all the same. For
+        shares of classes use ``data.one_hot()``.
     record : str or sequence of str
         Of ``"gradients"``, ``"activations"``, ``"updates"``, ``"units"``: have
         `instruments` read each replica before training (epoch 0) and after each epoch,
@@ -133,7 +148,17 @@ def replicate(
             f"build is of type {type(build).__name__}; expected a function that "
             "returns a compiled model."
         )
-    cells = [Cell(None, seed, build, callback=callback) for seed in check_seeds(seeds)]
+    cells = [
+        Cell(
+            None,
+            seed,
+            build,
+            callback=callback,
+            start=of_seed("start", start, seed),
+            targets=of_seed("targets", targets, seed),
+        )
+        for seed in check_seeds(seeds)
+    ]
     return train(
         cells,
         data,
@@ -399,6 +424,61 @@ class Runs:
         found = [result.group.first_two.get(variant, []) for result in self._results]
         return max(found, key=len)
 
+    def weights(
+        self,
+        variant: str | None = None,
+        *,
+        without: str | Sequence[str] = (),
+        **labels: Any,
+    ) -> dict[int, dict[str, list[np.ndarray]]]:
+        """Return the weights after training, for others to start from.
+
+        Parameters
+        ----------
+        variant : str, optional
+            Where there are several.
+        without : str or sequence of str
+            Layers to leave out, such as the head that a new task needs anew.
+        **labels
+            Further labels, to take some of the replicas only.
+
+        Returns
+        -------
+        dict of int to dict of str to list of numpy.ndarray
+            For each seed and layer what ``layer.get_weights()`` holds, moving
+            statistics included: `replicate` takes it as `start`.
+
+        Raises
+        ------
+        KeyError
+            If there are no such replicas, or several of one seed.
+        ValueError
+            If there is no layer that `without` names.
+        """
+        without = {without} if isinstance(without, str) else set(without)
+        places: dict[int, starts.Places] = {}
+        weights = {}
+        for cell in self._asked(variant, labels):
+            if cell.seed in weights:
+                self._cell(cell.seed, variant, labels)  # says what is missing
+            result, i = self._place(cell)
+            if id(result) not in places:
+                places[id(result)] = starts.places_of_layers(self._model(cell))
+            own = places[id(result)]
+            unknown = sorted(without - set(own))
+            if unknown:
+                raise ValueError(
+                    f"without has {unknown[0]!r}; the layers with weights are "
+                    f"{', '.join(own)}."
+                )
+            state = result.group.state
+            weights[cell.seed] = {
+                name: [state[role][position][i].copy() for role, position in at]
+                for name, at in own.items()
+                if name not in without
+            }
+        return weights
+
     def updates(self, variant: str | None = None, data: str | None = None) -> list[int]:
         """Return how many updates each replica has taken.
 
@@ -570,6 +650,66 @@ class Runs:
         outputs = self._apply(lambda compiled, state, _: compiled.predict(state, x))
         return tree.map_structure(lambda *replicas: np.stack(replicas), *outputs)
 
+    def ensemble(self, x: Any, variant: str | None = None, **labels: Any) -> Ensemble:
+        """Let the replicas answer together: the mean of what each predicts.
+
+        Parameters
+        ----------
+        x : array or nest of arrays
+            As in ``keras.Model.predict``.
+        variant : str, optional
+            Where there are several.
+        **labels
+            Further labels, to take some of the replicas only.
+
+        Returns
+        -------
+        Ensemble
+            Its members are the replicas. It tells how ensembles of any size score,
+            with the seeds (or the splits) as what was drawn.
+
+        Raises
+        ------
+        KeyError
+            If there are no such replicas.
+        ValueError
+            If they differ in other labels than split and seed.
+        """
+        asked = {id(cell) for cell in self._asked(variant, labels)}
+        taken = [place for place, c in enumerate(self._cells) if id(c) in asked]
+        own = self.labels.iloc[taken]
+        several = [
+            name
+            for name in own
+            if name not in ("split", "seed") and own[name].nunique(dropna=False) > 1
+        ]
+        if several:
+            raise ValueError(
+                f"the replicas differ in {', '.join(several)}; say which to take."
+            )
+        names = [name for name in ("split", "seed") if name in own]
+        return Ensemble(self.predict(x)[taken], own[names].reset_index(drop=True))
+
+    def _asked(self, variant: str | None, labels: dict[str, Any]) -> list[Cell]:
+        """Return the cells that have these labels."""
+        asked = labels if variant is None else {"variant": variant, **labels}
+        unknown = [name for name in asked if name not in self.labels]
+        if unknown:
+            raise KeyError(
+                f"there is no label {unknown[0]!r}; there are "
+                f"{', '.join(self.labels.columns)}."
+            )
+        rows = self.labels.to_dict("records")
+        found = [
+            cell
+            for cell, own in zip(self._cells, rows, strict=True)
+            if all(own[name] == value for name, value in asked.items())
+        ]
+        if not found:
+            said = ", ".join(f"{name} {value!r}" for name, value in asked.items())
+            raise KeyError(f"there is no replica of {said}.")
+        return found
+
     def _apply(self, function: Callable[[Program, dict, Result], Any]) -> list[Any]:
         """Call `function` on each stack and sort its outputs by replica."""
         outputs: dict[int, Any] = {}
@@ -606,17 +746,8 @@ class Runs:
         ------
         tuple of (int, keras.Model)
         """
-        asked = labels if variant is None else {"variant": variant, **labels}
-        unknown = [name for name in asked if name not in self.labels]
-        if unknown:
-            raise KeyError(
-                f"there is no label {unknown[0]!r}; there are "
-                f"{', '.join(self.labels.columns)}."
-            )
         model = None
-        for cell, own in zip(self._cells, self.labels.to_dict("records"), strict=True):
-            if any(own[name] != value for name, value in asked.items()):
-                continue
+        for cell in self._asked(variant, labels):
             if model is None:
                 model = self._model(cell)
             result, i = self._place(cell)

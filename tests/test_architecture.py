@@ -10,7 +10,7 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 # From the bottom up: a module knows those of earlier lines only.
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
-    {"plots", "models", "pace", "tabular", "lives", "costs"},
+    {"plots", "models", "pace", "tabular", "lives", "costs", "ensembles"},
     {"stopping", "checkpoints"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},
@@ -37,7 +37,7 @@ LAYERS = [
 ]
 # Frames are all that these know of an experiment.
 FRAMES_ONLY = {"plots", "claims", "criterion", "statistics", "cards", "tabular"}
-FRAMES_ONLY |= {"lives"}
+FRAMES_ONLY |= {"lives", "ensembles"}
 
 
 def module_name(path: Path) -> str:

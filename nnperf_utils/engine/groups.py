@@ -13,7 +13,7 @@ import numpy as np
 from keras import tree
 
 from nnperf_utils.engine import numbers, private, rates, starts
-from nnperf_utils.engine.work import Cell, Task, Work, head
+from nnperf_utils.engine.work import Cell, Task, Work, checked_targets, head
 
 # Recurrent layers vectorize without XLA only; XLA's convolutions and the gradients of
 # its pooling are slow on a CPU.
@@ -36,7 +36,8 @@ class Group:
     """Cells that share a graph, and their state, stacked in the cells' order.
 
     Where the replicas are trained on several data sets, ``state["data"]`` says for
-    each which of `tasks` is its own.
+    each which of `tasks` is its own; ``state["targets"]``, until they are trained,
+    what each learns, where that is not the labels.
     """
 
     cells: list[Cell]
@@ -66,13 +67,14 @@ class _Found:
     """The cells of one graph, as they are found."""
 
     model: keras.Model
+    places: starts.Places
     cells: list[Cell] = field(default_factory=list)
     states: list[starts.State] = field(default_factory=list)
     numbers: list[list[float]] = field(default_factory=list)
 
     def add(self, cell: Cell, state: starts.State, values: list[float]) -> None:
         self.cells.append(cell)
-        self.states.append(state)
+        self.states.append(starts.begun_from(state, self.places, cell.start))
         self.numbers.append(values)
 
 
@@ -133,7 +135,7 @@ def grouped(
             own = [n.value for n in numbers.find_numbers(model)]
             place = (key, task.form)
             if place not in found:
-                found[place] = _Found(model)
+                found[place] = _Found(model, starts.places_of_layers(model))
             found[place].add(cell, state, own)
             if of_build not in recipes and described:
                 alike = (
@@ -149,7 +151,9 @@ def grouped(
                     recipes[of_build] = None
             if begin is not None:
                 # The others' states will have the same shapes.
-                all_of_them = _Found(model, cells, [state] * len(cells))
+                all_of_them = _Found(
+                    model, found[place].places, cells, [state] * len(cells)
+                )
                 all_of_them.numbers = [own] * len(cells)
                 begin(_group(key, all_of_them, work))
                 begin = None
@@ -173,6 +177,16 @@ def _group(key: Any, found: _Found, work: Work) -> Group:
         for role in found.states[0]
     }
     state["numbers"] = [own[:, i] for i in varying]
+    if any(cell.targets is not None for cell in cells):
+        own_targets = (checked_targets(c.targets, work.tasks[c.task]) for c in cells)
+        state["targets"] = [
+            np.stack(
+                [
+                    work.tasks[cell.task].train[1] if given is None else given
+                    for cell, given in zip(cells, own_targets, strict=True)
+                ]
+            )
+        ]
     if len(tasks) > 1:
         state["data"] = [np.array([used.index(c.task) for c in cells], np.int32)]
     layers = private.flatten_layers(model)
@@ -271,8 +285,8 @@ def _drop(config: dict, key: str) -> None:
 def _is_pure_keras(config: Any) -> bool:
     if isinstance(config, dict):
         # Keras registers some classes of its own, Functional among them.
-        module = str(config.get("module"))
-        if config.get("registered_name") and not module.startswith("keras."):
+        module, name = str(config.get("module")), config.get("registered_name")
+        if name and not module.startswith("keras.") and name not in numbers.OWN_LAYERS:
             return False
         if config.get("class_name") in ("function", "__lambda__"):
             return False

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from nnperf_utils.engine import private
+from nnperf_utils.models import Temperature
 
 _DROPOUTS = (
     keras.layers.Dropout,
@@ -24,10 +25,13 @@ _DROPOUTS = (
     keras.layers.SpatialDropout3D,
 )
 NOISES = (*_DROPOUTS, keras.layers.GaussianNoise)
+# Layers of this package whose configuration tells all that they do.
+OWN_LAYERS = {keras.saving.get_registered_name(Temperature)}
 _NUMBERS: dict[type, tuple[str, ...]] = {
     **{layer: ("rate",) for layer in _DROPOUTS},
     keras.layers.GaussianNoise: ("stddev",),
     keras.layers.BatchNormalization: ("momentum",),
+    Temperature: ("temperature",),
     keras.regularizers.L1: ("l1",),
     keras.regularizers.L2: ("l2",),
     keras.regularizers.L1L2: ("l1", "l2"),

@@ -8,7 +8,8 @@ whatever Keras computes (norms for clipping, schedules, moving statistics) comes
 for each replica by itself.
 
 Where the replicas are trained on several data sets, these lie one below the other in
-one array, once, and each replica takes its own rows of it.
+one array, once, and each replica takes its own rows of it. Targets of its own, which
+it learns in the place of the labels, come with the state of each replica.
 """
 
 from __future__ import annotations
@@ -265,7 +266,8 @@ class Program:
         """Take one step with every replica, on its own rows of the data or on all."""
         numbers = state["numbers"]
         others = {role: state[role] for role in self._variables}
-        kept = {key: state[key] for key in ("numbers", "data") if key in state}
+        constant = ("numbers", "data", "targets")
+        kept = {key: state[key] for key in constant if key in state}
 
         def train(replica: State, own: list, *batch: Any) -> State:
             x, y, weight = batch or data
@@ -276,6 +278,10 @@ class Program:
         batch = tree.map_structure(
             lambda a: None if a is None else tf.gather(a, index), data
         )
+        if "targets" in state:
+            x, _, weight = batch
+            rows = index % self.plan.examples  # of its own data set
+            batch = x, tf.gather(state["targets"][0], rows, batch_dims=1), weight
         return self._map(train, others, numbers, *batch) | kept
 
     def _full_batches(self, state: State, order, steps, data: tuple) -> tuple:
@@ -287,7 +293,7 @@ class Program:
         plan = self.plan
         state = {**state, "metrics": self._new_metrics()}
         before = state["trainable"] if "updates" in plan.record else []
-        if plan.batch_size == plan.examples and "data" not in state:
+        if plan.batch_size == plan.examples and not {"data", "targets"} & set(state):
             # One batch holds them all, whatever their order.
             return self._step(None, state, data), before
 
@@ -470,6 +476,8 @@ class Program:
 
         def read(replica, before, *own):
             x, y, weight = own or probe
+            if "targets" in replica:
+                y = replica["targets"][0][: tree.flatten(x)[0].shape[0]]
             with per_replica(self.numbers, replica["numbers"]):
                 readings = {}
                 if what:

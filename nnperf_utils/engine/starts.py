@@ -1,5 +1,7 @@
 """Where a network starts: built from a seed, or drawn anew for another one.
 
+It may also be taken, layer by layer, from a network that was trained before.
+
 Keras takes 15 to 50 ms to build a network, and nearly all of it goes into bookkeeping
 that is the same for every seed. What the seed decides are the values that Keras draws
 for the weights. `Recipe` notes how these were drawn and draws them for another seed,
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +50,72 @@ def preserved_random_state() -> Iterator[None]:
         context._seed, context._rng = tensorflow
         for name, value in kept.items():
             global_state.set_global_attribute(name, value)
+
+
+Places = dict[str, list[tuple[str, int]]]
+
+
+def places_of_layers(model: keras.Model) -> Places:
+    """Tell for each layer where its weights stand in a state: role and position.
+
+    The weights are in Keras's order, whether the layer is frozen or not.
+    """
+    where = {
+        id(variable): (role, position)
+        for role in ("trainable", "non_trainable")
+        for position, variable in enumerate(getattr(model, f"{role}_variables"))
+    }
+    return {
+        layer.name: [where[id(weight)] for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
+
+
+def begun_from(
+    state: State, places: Places, start: Mapping[str, Sequence[np.ndarray]] | None
+) -> State:
+    """Put given weights in the place of those that were drawn.
+
+    Parameters
+    ----------
+    state : State
+        Left as it is.
+    places : Places
+        Of a network of the same form.
+    start : mapping of str to sequence of array, or None
+        By layer its weights in Keras's order; other layers keep theirs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no mapping, there is no such layer, or its weights have other shapes.
+    """
+    if start is None:
+        return state
+    if not isinstance(start, Mapping):
+        raise TypeError(
+            "start must hold for each seed a dictionary from a layer's name to its "
+            f"weights, as Runs.weights returns it; got {type(start).__name__}."
+        )
+    begun = {role: list(values) for role, values in state.items()}
+    for name, weights in start.items():
+        if name not in places:
+            raise ValueError(
+                f"start has the layer {name!r}; the network's layers with weights are "
+                f"{', '.join(places)}."
+            )
+        own = [state[role][position] for role, position in places[name]]
+        shapes = [tuple(np.shape(weight)) for weight in weights]
+        if shapes != [value.shape for value in own]:
+            raise ValueError(
+                f"start has weights of shapes {shapes} for the layer {name!r}; its own "
+                f"are {[value.shape for value in own]}."
+            )
+        for (role, position), weight in zip(places[name], weights, strict=True):
+            value = np.asarray(weight, state[role][position].dtype)
+            begun[role][position] = value
+    return begun
 
 
 @dataclass

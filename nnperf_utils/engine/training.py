@@ -302,6 +302,7 @@ def _run_stacks(group: Group, stacks: list[list[int]], plan: Plan, bar: tqdm) ->
     group.state = tree.map_structure(
         lambda *arrays: np.concatenate([a.numpy() for a in arrays]), *states
     )
+    group.state.pop("targets", None)
     return result
 
 
@@ -344,8 +345,8 @@ def _orders(
                 for seed in {cell.seed for cell in cells}
             }
             orders[e] = [own[cell.seed] for cell in cells]
+    if plan.batch_size == n:  # one batch that holds them all, in any order
+        orders[:] = np.arange(n, dtype=np.int32)
     if plan.tasks > 1:
-        if plan.batch_size == n:  # one batch that holds them all, in any order
-            orders[:] = np.arange(n, dtype=np.int32)
         orders += n * group.state["data"][0][stack][None, :, None]
     return orders

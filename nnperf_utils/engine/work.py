@@ -29,6 +29,9 @@ class Cell(NamedTuple):
     task: int = 0  # position in `Work.tasks`
     point: tuple[tuple[str, Any], ...] = ()  # numbers that set it apart, by name
     callback: Callable[[], keras.callbacks.Callback] | None = None  # sets its rate
+    # What it starts from instead of what `build` draws, by layer.
+    start: Mapping[str, Sequence[np.ndarray]] | None = None
+    targets: np.ndarray | None = None  # what it learns instead of the labels
 
 
 def example_order(seed: int, epoch: int, n: int) -> np.ndarray:
@@ -225,6 +228,37 @@ def check_count(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a whole number, not {value!r}.")
     if value < 1:
         raise ValueError(f"{name} is {value}; it must be at least 1.")
+
+
+def of_seed(name: str, by_seed: Any, seed: int) -> Any:
+    """Return what an argument holds for a seed: the same for all, or by seed."""
+    if not isinstance(by_seed, Mapping):
+        return by_seed
+    if seed not in by_seed:
+        held = ", ".join(map(str, by_seed)) or "none"
+        raise ValueError(f"{name} holds nothing for seed {seed}; its seeds are {held}.")
+    return by_seed[seed]
+
+
+def checked_targets(targets: Any, task: Task) -> np.ndarray | None:
+    """Return what a replica is to learn instead of the labels, of the same form."""
+    if targets is None:
+        return None
+    labels = task.train[1]
+    if not isinstance(labels, np.ndarray):
+        raise ValueError("targets are for models of one output.")
+    found = array(targets)
+    if found.shape != labels.shape:
+        hint = ""
+        if labels.ndim < found.ndim:
+            hint = "; shares of classes need data.one_hot()"
+        raise ValueError(
+            f"targets have shape {found.shape} for one replica, but the training "
+            f"labels have {labels.shape}{hint}."
+        )
+    if not np.isfinite(found).all():
+        raise ValueError("targets have NaN or infinite values.")
+    return found.astype(labels.dtype)
 
 
 def checked_part(name: str, part: Any, weighted: bool = False) -> tuple:

@@ -233,7 +233,8 @@ class Ensemble:
             Each of its members is such a team, and predicts the team's mean.
         """
         for other in others:
-            if not self.members.equals(other.members):
+            shared = [name for name in self.members if name in other.members]
+            if not shared or not self.members[shared].equals(other.members[shared]):
                 raise ValueError("the ensembles to team up have other members' labels.")
         means = np.mean([self.predictions, *(o.predictions for o in others)], axis=0)
         return Ensemble(means, self.members)

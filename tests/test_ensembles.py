@@ -145,6 +145,11 @@ def test_teams_predict_their_mean():
     team = one.teamed(other)
     assert team.predictions == pytest.approx((SHARES[:3] + SHARES[3:]) / 2)
     assert len(team) == 3
+    # what both are told apart by decides, whether one was trained on splits or not
+    on_splits = Ensemble(
+        SHARES[:3], pd.DataFrame({"split": range(3), "seed": range(3)})
+    )
+    assert len(on_splits.teamed(other)) == 3
     with pytest.raises(ValueError, match="other members' labels"):
         one.teamed(Ensemble(SHARES))
 

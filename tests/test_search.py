@@ -33,6 +33,8 @@ QUERIES = {
     "which optimizer": "09_optimizers",
     "choose the learning rate": "10_learning_rate",
     "random search vs grid search": "16_hyperparameter_tuning",
+    "pretrained weights": "15_transfer_and_ensembles",
+    "ensemble of networks": "15_transfer_and_ensembles",
     "all weights zero": "05_initialization",
     "He or Xavier init": "05_initialization",
     "batchnorm small batch": "06_normalization",

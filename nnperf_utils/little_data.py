@@ -5,7 +5,7 @@ What the chapter on transfer trains its networks on, and the network that it tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +18,16 @@ from nnperf_utils.seeds import shifted
 
 __all__ = [
     "BODY",
-    "bootstrap",
+    "bootstraps",
     "few_of_each",
+    "few_tables",
     "first_rows",
     "halved",
+    "image_network",
     "load_waves",
     "network",
     "of_classes",
-    "passes",
+    "one_start",
     "with_unlabelled",
 ]
 
@@ -124,50 +126,48 @@ def network(
     model = keras.Model(inputs, keras.layers.Softmax()(h))
     for name in BODY if frozen else ():
         model.get_layer(name).trainable = False
-    falling = keras.optimizers.schedules.CosineDecay(learning_rate, updates)
-    model.compile(
-        keras.optimizers.Adam(falling),
-        "categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return model
+    return _compiled(model, learning_rate, updates)
 
 
-def passes(model: keras.Model, x: np.ndarray, times: int) -> np.ndarray:
-    """Return the mean prediction of several passes with dropout on.
+def one_start(build: Callable[[], keras.Model], seeds: Iterable[int]) -> dict:
+    """Return the same starting weights for all seeds.
 
     Parameters
     ----------
-    model : keras.Model
-    x : numpy.ndarray, shape (examples, ...)
-    times : int
+    build : callable
+        Returns the network; what it draws follows from seed 0.
+    seeds : iterable of int
 
     Returns
     -------
-    numpy.ndarray, shape (examples, ...)
+    dict
+        As `replicate` takes it for `start`.
     """
-    if times < 1:
-        raise ValueError(f"times is {times}; expected 1 or more.")
-    # One call for all: each copy of an example is dropped from by itself.
-    copies = np.asarray(model(np.concatenate([x] * times), training=True))
-    return copies.reshape(times, len(x), *copies.shape[1:]).mean(axis=0)
+    keras.utils.set_random_seed(shifted(0))
+    layers = [layer for layer in build().layers if layer.weights]
+    drawn = {layer.name: layer.get_weights() for layer in layers}
+    return dict.fromkeys(seeds, drawn)
 
 
-def bootstrap(data: Dataset, random: np.random.Generator) -> Dataset:
-    """Return the data with a bootstrap sample of the training part.
+def bootstraps(data: Dataset, count: int) -> list[Dataset]:
+    """Return the data with bootstrap samples of the training part.
 
     Parameters
     ----------
     data : Dataset
-    random : numpy.random.Generator
+    count : int
 
     Returns
     -------
-    Dataset
-        As many training examples, drawn with replacement.
+    list of Dataset
+        Each has as many training examples, drawn with replacement.
     """
-    rows = random.integers(len(data.train[1]), size=len(data.train[1]))
-    return replace(data, train=tuple(a[rows] for a in data.train), **_DERIVED)
+    drawn, n = [], len(data.train[1])
+    for sample in range(count):
+        rows = np.random.default_rng(shifted([n, sample])).integers(n, size=n)
+        train = tuple(part[rows] for part in data.train)
+        drawn.append(replace(data, train=train, **_DERIVED))
+    return drawn
 
 
 def with_unlabelled(data: Dataset, x: np.ndarray) -> Dataset:
@@ -189,6 +189,43 @@ def with_unlabelled(data: Dataset, x: np.ndarray) -> Dataset:
     zeros = np.zeros((len(x), y.shape[1]), y.dtype)
     train = np.concatenate([known, x]), np.concatenate([y, zeros])
     return replace(data, train=train, **_DERIVED)
+
+
+def image_network(
+    data: Dataset, learning_rate: float, *, updates: int, units: int = 32
+) -> keras.Model:
+    """Build a small dense network for images, compiled.
+
+    Parameters
+    ----------
+    data : Dataset
+        With shares of each class as labels.
+    learning_rate, updates
+        As of `network`.
+    units : int
+        Of each of two hidden layers.
+
+    Returns
+    -------
+    keras.Model
+        With the layers ``first``, ``second`` and ``head``.
+    """
+    h = inputs = keras.Input(data.input_shape)
+    h = keras.layers.Flatten()(h)
+    for name in BODY[:2]:
+        h = keras.layers.Dense(units, "relu", name=name)(h)
+    outputs = keras.layers.Dense(data.output_units, "softmax", name="head")(h)
+    return _compiled(keras.Model(inputs, outputs), learning_rate, updates)
+
+
+def _compiled(model: keras.Model, learning_rate: float, updates: int) -> keras.Model:
+    falling = keras.optimizers.schedules.CosineDecay(learning_rate, updates)
+    model.compile(
+        keras.optimizers.Adam(falling),
+        "categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
 
 
 def of_classes(data: Dataset, classes: Sequence[int]) -> Dataset:
@@ -291,6 +328,35 @@ def few_of_each(data: Dataset, count: int, rows: int, seed: int) -> Dataset:
         drawn.append(random.choice(of_class, count, replace=False))
     chosen = np.tile(np.concatenate(drawn), rows // (count * len(classes)))
     return replace(data, train=(x[chosen], y[chosen]), **_DERIVED)
+
+
+def few_tables(
+    data: Dataset, counts: Sequence[int], *, rows: int, splits: int = 20
+) -> dict[str, list[Dataset]]:
+    """Return data with few examples of each class, drawn again and again.
+
+    Parameters
+    ----------
+    data : Dataset
+        With classes as labels.
+    counts : sequence of int
+        Examples of each class.
+    rows : int
+        As of `few_of_each`.
+    splits : int
+        How many draws.
+
+    Returns
+    -------
+    dict of str to list of Dataset
+        By ``"5 of each"`` and the like, with shares of each class as labels.
+    """
+    return {
+        f"{n} of each": [
+            few_of_each(data, n, rows, split).one_hot() for split in range(splits)
+        ]
+        for n in counts
+    }
 
 
 def load_waves(*, samples: int = 2500, noise: float = 1.0, seed: int = 0) -> Dataset:

@@ -52,9 +52,15 @@ def taken_over() -> Axes:
                     down = {"arrowstyle": "->", "color": PALETTE[0], "linewidth": 2}
                     top = (place + 0.36, 1.0)
                     ax.annotate("", (place + 0.36, 0.42), top, arrowprops=down)
-        ax.annotate(title, (0, y + 0.47), color=text_color(PALETTE[0]))
+        above = y + 0.47 if y else y - 0.06
+        ax.annotate(
+            title,
+            (0, above),
+            va="bottom" if y else "top",
+            color=text_color(PALETTE[0]),
+        )
     ax.annotate("weights", (0.45, 0.72), va="center")
-    ax.set(xlim=(-0.05, 3.8), ylim=(-0.05, 1.7))
+    ax.set(xlim=(-0.05, 3.8), ylim=(-0.3, 1.7))
     ax.axis("off")
     return ax
 
@@ -147,41 +153,44 @@ def softened_labels(
     return axes
 
 
-def price_points(table: pd.DataFrame) -> Axes:
+def price_points(ways: Mapping[str, tuple[Ensemble, int, int]], y: np.ndarray) -> Axes:
     """Show what ways to an ensemble cost, and what they score.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        By name; the columns ``updates`` and ``value``, ``low``, ``high`` of a score,
-        and ``left``, whether the name stands to the left of the point.
+    ways : mapping of str to tuple of (Ensemble, int, int)
+        By name: members, how many of them answer together, and updates in all.
+    y : numpy.ndarray
+        The labels.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    ax = plt.subplots(figsize=(6, 3.6))[1]
-    for place, (name, row) in enumerate(table.iterrows()):
-        color = PALETTE[place % 2]
-        ax.plot([row.updates] * 2, [row.low, row.high], color=color, linewidth=2)
-        ax.plot(row.updates, row.value, "o", color=color, markersize=8)
-        side = -1 if row.left else 1
+    ax = plt.subplots(figsize=(6, 3.8))[1]
+    prices = sorted({updates for _, _, updates in ways.values()})
+    taken = dict.fromkeys(prices, 0)
+    for members, size, updates in ways.values():
+        found = estimate(members.scores(y, size))
+        place = prices.index(updates) + 0.12 * taken[updates]
+        color = PALETTE[taken[updates] % len(PALETTE)]
+        name = list(ways)[sum(taken.values())]
+        taken[updates] += 1
+        ax.plot([place] * 2, [found.low, found.high], color=color, linewidth=2)
+        ax.plot(place, found.value, "o", color=color, markersize=8)
         ax.annotate(
             name,
-            (row.updates, row.value),
-            xytext=(10 * side, 0),
+            (place, found.high),
+            xytext=(0, 5),
             textcoords="offset points",
-            ha="right" if row.left else "left",
-            va="center",
+            rotation=35,
             color=text_color(color),
         )
-    ax.set_xscale("log")
-    ticks = sorted(table["updates"].unique())
-    ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
-    ax.minorticks_off()
+    ax.set_xticks(range(len(prices)), [f"{price:,}" for price in prices])
     ax.set(xlabel="updates in all", ylabel="test accuracy")
-    low, high = ax.get_xlim()
-    ax.set_xlim(low / 1.8, high * 1.8)
+    ax.set_xlim(-0.25, len(prices) - 0.2)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.25 * (high - low))
     return ax
 
 

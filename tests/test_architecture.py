@@ -27,7 +27,7 @@ LAYERS = [
     {"engine.workers"},
     {"replicas", "checks", "design", "blocks"},
     {"comparison"},
-    {"peaks"},
+    {"peaks", "cheap_ensembles"},
     {"history"},
     {"catalog"},
     {"replications", "cards"},

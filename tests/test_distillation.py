@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nnperf_utils.distillation import smoothed, softened
+from nnperf_utils.distillation import cooled, smoothed, softened
+from nnperf_utils.ensembles import Ensemble, log_loss
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (7, 5))
 
@@ -46,3 +47,16 @@ def test_what_does_not_fit():
         softened(softmax(LOGITS), 0)
     with pytest.raises(ValueError, match="amount is 2"):
         smoothed(np.eye(2), 2)
+
+
+def test_cooling_finds_the_temperature_and_changes_no_answer():
+    rng = np.random.default_rng(1)
+    shares = softmax(rng.normal(0, 1, (2, 4000, 3)))
+    y = np.array([rng.choice(3, p=p) for p in shares[0]])
+    sure = np.stack([softened(shares[0], 0.25), shares[0]])
+    found = cooled(Ensemble(sure), sure, y)
+    np.testing.assert_array_equal(found.predictions.argmax(-1), sure.argmax(-1))
+    assert log_loss(found.predictions[0], y) == pytest.approx(
+        log_loss(shares[0], y), abs=1e-3
+    )
+    np.testing.assert_allclose(found.predictions[1], shares[0], atol=0.06)

@@ -56,22 +56,6 @@ def test_the_rate_falls_to_zero():
     assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
 
 
-def test_passes_are_a_mean_over_masks():
-    keras.utils.set_random_seed(0)
-    model = little_data.network(DATA.one_hot(), 0.01, updates=10, dropout=0.3)
-    x = X[:6].astype("float32")
-    many = little_data.passes(model, x, 400)
-    again = little_data.passes(model, x, 400)
-    assert many.shape == (6, 6)
-    np.testing.assert_allclose(many.sum(-1), 1, atol=1e-5)
-    np.testing.assert_allclose(many, again, atol=0.05)
-    assert not np.array_equal(many, again)
-    without = little_data.network(DATA.one_hot(), 0.01, updates=10)
-    np.testing.assert_allclose(little_data.passes(without, x, 3), without(x), atol=1e-6)
-    with pytest.raises(ValueError, match="times is 0"):
-        little_data.passes(model, x, 0)
-
-
 def test_classes_are_taken_and_counted_anew():
     some = little_data.of_classes(DATA, [5, 1])
     for name in ("train", "validation", "test"):
@@ -97,6 +81,14 @@ def test_a_few_of_each_are_drawn_and_repeated():
     np.testing.assert_array_equal(few.validation[0], DATA.validation[0])
 
 
+def test_tables_hold_the_draws():
+    tables = little_data.few_tables(DATA, (1, 2), rows=36, splits=3)
+    assert list(tables) == ["1 of each", "2 of each"]
+    one = little_data.few_of_each(DATA, 2, 36, 1).one_hot()
+    np.testing.assert_array_equal(tables["2 of each"][1].train[0], one.train[0])
+    assert tables["2 of each"][1].is_one_hot
+
+
 def test_first_rows():
     some = little_data.first_rows(DATA, 10, 5)
     np.testing.assert_array_equal(some.train[0], DATA.train[0][:10])
@@ -105,11 +97,41 @@ def test_first_rows():
 
 
 def test_a_bootstrap_has_as_many_rows_of_the_same():
-    drawn = little_data.bootstrap(DATA, np.random.default_rng(0))
     rows = {a.tobytes(): y for a, y in zip(*DATA.train, strict=True)}
-    assert len(drawn.train[1]) == 36
-    assert all(rows[a.tobytes()] == y for a, y in zip(*drawn.train, strict=True))
-    assert len(np.unique(drawn.train[0], axis=0)) < 36
+    one, other = little_data.bootstraps(DATA, 2)
+    for drawn in (one, other):
+        assert len(drawn.train[1]) == 36
+        assert all(rows[a.tobytes()] == y for a, y in zip(*drawn.train, strict=True))
+        assert len(np.unique(drawn.train[0], axis=0)) < 36
+    assert not np.array_equal(one.train[0], other.train[0])
+    again = little_data.bootstraps(DATA, 1)[0]
+    np.testing.assert_array_equal(one.train[0], again.train[0])
+
+
+def test_one_start_is_that_of_seed_0_for_all():
+    def build():
+        return little_data.network(DATA.one_hot(), 0.01, updates=10)
+
+    start = little_data.one_start(build, range(3))
+    keras.utils.set_random_seed(0)
+    expected = build().get_layer("first").get_weights()[0]
+    assert list(start) == [0, 1, 2]
+    assert list(start[0]) == [*little_data.BODY, "head"]
+    for seed in range(3):
+        np.testing.assert_array_equal(start[seed]["first"][0], expected)
+
+
+def test_the_network_for_images_has_a_body_of_two_layers():
+    x = X[:, :36].reshape(-1, 6, 6, 1)
+    images = Dataset("i", (x[:36], Y[:36]), (x[36:], Y[36:]), None, "multiclass")
+    images = images.one_hot()
+    model = little_data.image_network(images, 0.01, updates=10, units=8)
+    assert [layer.name for layer in model.layers if layer.weights] == [
+        "first",
+        "second",
+        "head",
+    ]
+    assert model.output_shape == (None, 6)
 
 
 def test_signals_without_labels_are_added():

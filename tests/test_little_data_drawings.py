@@ -21,7 +21,8 @@ def _closed():
 def test_bars_are_error_and_ambiguity():
     parts = {"a": Decomposition(0.3, 0.5, 0.2), "b": Decomposition(0.4, 0.5, 0.1)}
     ax = drawings.decomposition_bars(parts)
-    assert [bar.get_width() for bar in ax.patches] == [0.3, 0.2, 0.4, 0.1]
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths == pytest.approx([0.3, 0.2, 0.4, 0.1])
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
 
 
@@ -41,12 +42,14 @@ def test_sizes_have_their_means():
 
 
 def test_prices_are_points():
-    table = pd.DataFrame(
-        {"updates": [600, 3000], "value": [0.4, 0.5], "low": 0.3, "high": 0.6},
-        ["one", "five"],
-    )
-    ax = drawings.price_points(table)
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), size=(8, 30))
+    ensemble, y = Ensemble(shares), np.arange(30) % 3
+    ways = {"one": (ensemble, 1, 600), "five": (ensemble, 5, 3000)}
+    ax = drawings.price_points(ways, y)
     assert [t.get_text() for t in ax.get_xticklabels()] == ["600", "3,000"]
+    assert [text.get_text() for text in ax.texts] == ["one", "five"]
+    means = [ensemble.scores(y, size).mean() for size in (1, 5)]
+    assert [line.get_ydata()[0] for line in ax.lines[1::2]] == pytest.approx(means)
 
 
 def test_what_is_taken_over_has_a_new_head():

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_sample_images
 
@@ -91,7 +92,7 @@ def test_all_tensors_are_there(weights):
     assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert weights["_fc.weight"].shape == (1000, 1280)
     assert all(np.isfinite(value).all() for value in weights.values())
-    assert all((weights[n] > 0).all() for n in weights if n.endswith("running_var"))
+    assert all((weights[n] >= 0).all() for n in weights if n.endswith("running_var"))
 
 
 def photographs():
@@ -160,3 +161,12 @@ def test_features_and_pixels_are_compared_on_the_same_draws():
     assert one["gain"] == pytest.approx(one["features"] - one["pixels"])
     assert one["low"] <= one["gain"] <= one["high"]
     assert one["features"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.01, 0.05, "surely ahead"), (-0.05, -0.01, "surely behind"), (-1, 1, "not")],
+)
+def test_what_was_found_is_said(low, high, words):
+    rows = pd.DataFrame({"gain": [(low + high) / 2], "low": [low], "high": [high]})
+    assert words in pretrained.told(rows)

@@ -92,7 +92,7 @@ nnperf.lab("grow_ensemble", (lab) => {
     plot.segments("target nnp-c2", [[target, 0.5, target, 2.5]]);
     table.replaceChildren(
       kit.table(
-        ["", "squared error", "right"],
+        ["part", "squared error", "right"],
         [
           ["members’ mean", alone.toFixed(4), percent(mean(all.map((m) => m.accuracy)))],
           ["less what they differ", apart.toFixed(4), ""],

@@ -94,10 +94,8 @@ def with_dropout_on(
        representing model uncertainty in deep learning. ICML.
     """
     members = result.ensemble(variant, x[:1], **labels).members
-    answers = [
-        passes(result.model(variant, int(seed), **labels), x, times)
-        for seed in members["seed"]
-    ]
+    networks = result.networks(variant, **labels)
+    answers = [passes(model, x, times) for _, model in networks]
     return Ensemble(np.stack(answers), members)
 
 

@@ -18,7 +18,7 @@ __all__ = [
     "by_size",
     "decomposition_bars",
     "lab_members",
-    "price_points",
+    "price_rows",
     "softened_labels",
     "taken_over",
 ]
@@ -102,18 +102,19 @@ def decomposition_bars(parts: Mapping[str, Decomposition]) -> Axes:
         )
         ax.text(part.members, place, f" {part.members:.2f}", va="center", ha="left")
     longest = max(part.members for part in parts.values())
-    ax.set(xlim=(0, 1.12 * longest), ylim=(len(parts) - 0.5, -0.9))
+    ax.set(xlim=(0, 1.12 * longest), ylim=(len(parts) - 0.5, -0.6))
     ax.set(xlabel="squared error (Brier score)", yticks=range(len(names)))
     ax.set_yticklabels(names)
-    first = next(iter(parts.values()))
-    ax.annotate("together", (0, -0.4), color=text_color(PALETTE[0]), va="bottom")
-    ax.annotate(
-        "ambiguity",
-        (first.error, -0.4),
-        color=text_color(PALETTE[1]),
-        va="bottom",
+    blue, hatched = ax.patches[:2]
+    ax.legend(
+        [blue, hatched],
+        ["together", "ambiguity; both: members' mean"],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        frameon=False,
+        borderaxespad=0,
     )
-    ax.annotate("members' mean", (first.members, -0.4), ha="center", va="bottom")
     ax.grid(False, axis="y")
     return ax
 
@@ -153,7 +154,7 @@ def softened_labels(
     return axes
 
 
-def price_points(ways: Mapping[str, tuple[Ensemble, int, int]], y: np.ndarray) -> Axes:
+def price_rows(ways: Mapping[str, tuple[Ensemble, int, int]], y: np.ndarray) -> Axes:
     """Show what ways to an ensemble cost, and what they score.
 
     Parameters
@@ -167,30 +168,21 @@ def price_points(ways: Mapping[str, tuple[Ensemble, int, int]], y: np.ndarray) -
     -------
     matplotlib.axes.Axes
     """
-    ax = plt.subplots(figsize=(6, 3.8))[1]
-    prices = sorted({updates for _, _, updates in ways.values()})
-    taken = dict.fromkeys(prices, 0)
-    for members, size, updates in ways.values():
+    ax = plt.subplots(figsize=(6, 0.9 + 0.42 * len(ways)))[1]
+    prices = list(dict.fromkeys(updates for _, _, updates in ways.values()))
+    for place, (members, size, updates) in enumerate(ways.values()):
         found = estimate(members.scores(y, size))
-        place = prices.index(updates) + 0.12 * taken[updates]
-        color = PALETTE[taken[updates] % len(PALETTE)]
-        name = list(ways)[sum(taken.values())]
-        taken[updates] += 1
-        ax.plot([place] * 2, [found.low, found.high], color=color, linewidth=2)
-        ax.plot(place, found.value, "o", color=color, markersize=8)
-        ax.annotate(
-            name,
-            (place, found.high),
-            xytext=(0, 5),
-            textcoords="offset points",
-            rotation=35,
-            color=text_color(color),
-        )
-    ax.set_xticks(range(len(prices)), [f"{price:,}" for price in prices])
-    ax.set(xlabel="updates in all", ylabel="test accuracy")
-    ax.set_xlim(-0.25, len(prices) - 0.2)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.25 * (high - low))
+        color = PALETTE[prices.index(updates) % len(PALETTE)]
+        ax.plot([found.low, found.high], [place] * 2, color=color, linewidth=2.5)
+        ax.plot(found.value, place, "o", color=color, markersize=8)
+        at = {"transform": ax.get_yaxis_transform(), "va": "center", "ha": "right"}
+        ax.text(0.99, place, f"{updates:,}", color=text_color(color), **at)
+    ax.text(0.99, -0.75, "updates", transform=ax.get_yaxis_transform(), ha="right")
+    ax.set_yticks(range(len(ways)), list(ways))
+    ax.set(xlabel="test accuracy", ylim=(len(ways) - 0.5, -1))
+    low, high = ax.get_xlim()
+    ax.set_xlim(low, high + 0.15 * (high - low))
+    ax.grid(False, axis="y")
     return ax
 
 

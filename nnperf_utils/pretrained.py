@@ -26,8 +26,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -61,6 +60,7 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+_PENALTIES = (1.0, 10.0, 100.0, 1e3, 1e4)
 _BLOCKS = sum(stage[0] for stage in _STAGES)
 
 
@@ -325,13 +325,14 @@ def few_shot_rows(
     model: keras.Model,
     data: Dataset,
     each: Sequence[int] = (5, 20),
-    draws: int = 10,
+    draws: int = 20,
     rows: int = 600,
 ) -> pd.DataFrame:
     """Compare the model's features with pixels where labels are few.
 
-    A logistic regression on standardized inputs learns from a few drawn images of each
-    class, with the penalty that cross-validation within them chooses of two.
+    A linear classifier, by ridge regression on standardized inputs, learns from a few
+    drawn images of each class, with the penalty at which leaving out each of them in
+    turn is best.
 
     Parameters
     ----------
@@ -365,14 +366,7 @@ def few_shot_rows(
         for draw in range(draws):
             chosen = _drawn(labels["train"], n, draw)
             for what, own in inputs.items():
-                learner = make_pipeline(
-                    StandardScaler(),
-                    GridSearchCV(
-                        LogisticRegression(max_iter=300),
-                        {"C": [1e-2, 1e-1]},
-                        cv=2,
-                    ),
-                )
+                learner = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES))
                 learner.fit(own["train"][chosen], labels["train"][chosen])
                 scores[what].append(learner.score(own["test"], labels["test"]))
         gains = np.subtract(scores["features"], scores["pixels"])
@@ -401,9 +395,9 @@ def told(rows: pd.DataFrame) -> str:
         how = "not surely ahead of the same on the pixels everywhere"
     low, high = 100 * rows["gain"].min(), 100 * rows["gain"].max()
     return (
-        f"A logistic regression on the mean of each channel is {how}: the mean gain "
-        f"is {low:.1f} to {high:.1f} points, over the draws of the few examples, with "
-        "the penalty chosen within them."
+        f"A linear classifier on the mean of each channel is {how}: the mean gain is "
+        f"{low:.1f} to {high:.1f} points, over the draws of the few examples. The "
+        "penalty is chosen within them."
     )
 
 

@@ -41,15 +41,15 @@ def test_sizes_have_their_means():
     assert ax.lines[0].get_ydata().tolist() == [4.5, 14.5]
 
 
-def test_prices_are_points():
+def test_prices_stand_beside_the_scores():
     shares = np.random.default_rng(0).dirichlet(np.ones(3), size=(8, 30))
     ensemble, y = Ensemble(shares), np.arange(30) % 3
     ways = {"one": (ensemble, 1, 600), "five": (ensemble, 5, 3000)}
-    ax = drawings.price_points(ways, y)
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["600", "3,000"]
-    assert [text.get_text() for text in ax.texts] == ["one", "five"]
+    ax = drawings.price_rows(ways, y)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["one", "five"]
+    assert [text.get_text() for text in ax.texts[:2]] == ["600", "3,000"]
     means = [ensemble.scores(y, size).mean() for size in (1, 5)]
-    assert [line.get_ydata()[0] for line in ax.lines[1::2]] == pytest.approx(means)
+    assert [line.get_xdata()[0] for line in ax.lines[1::2]] == pytest.approx(means)
 
 
 def test_what_is_taken_over_has_a_new_head():

@@ -1365,7 +1365,9 @@ class Comparison:
                 begun = runs.starting_weights(inner)
                 if len(begun) == 2:
                     of["starting weights differ by seed"][shown] = (
-                        checks.starting_weights_differ(*begun)
+                        checks.Outcome("does not apply", "the start was given")
+                        if name in study.taught.start
+                        else checks.starting_weights_differ(*begun)
                     )
                 of["schedule changes the learning rate"][shown] = (
                     checks.schedule_changes_learning_rate(model, max(updates[shown]))

@@ -8,7 +8,7 @@ drawn from them. ``Runs.ensemble`` makes one of replicas.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import comb
 from typing import Any, NamedTuple
 
@@ -22,9 +22,15 @@ __all__ = [
     "Decomposition",
     "Ensemble",
     "accuracy",
+    "by_size",
     "calibration_error",
     "decomposition",
+    "decompositions",
+    "gains",
+    "kinds_against",
     "log_loss",
+    "pairwise_disagreement",
+    "score_table",
     "squared_error",
 ]
 
@@ -172,6 +178,24 @@ def decomposition(predictions: np.ndarray, y: np.ndarray) -> Decomposition:
     )
 
 
+def decompositions(
+    kinds: Mapping[str, np.ndarray], y: np.ndarray
+) -> dict[str, Decomposition]:
+    """Take the squared errors of several ensembles apart.
+
+    Parameters
+    ----------
+    kinds : mapping of str to numpy.ndarray
+        Predictions by name, as of `decomposition`.
+    y : numpy.ndarray
+
+    Returns
+    -------
+    dict of str to Decomposition
+    """
+    return {name: decomposition(own, y) for name, own in kinds.items()}
+
+
 # --------------------------------------------------------------------------- ensembles
 
 
@@ -233,7 +257,8 @@ class Ensemble:
             Each of its members is such a team, and predicts the team's mean.
         """
         for other in others:
-            if not self.members.equals(other.members):
+            shared = [name for name in self.members if name in other.members]
+            if not shared or not self.members[shared].equals(other.members[shared]):
                 raise ValueError("the ensembles to team up have other members' labels.")
         means = np.mean([self.predictions, *(o.predictions for o in others)], axis=0)
         return Ensemble(means, self.members)
@@ -363,6 +388,140 @@ def _subsets(count: int, size: int) -> np.ndarray:
     rounds = -(-_MOST_SUBSETS // groups)
     orders = rng.permuted(np.tile(np.arange(count), (rounds, 1)), axis=1)
     return np.sort(orders[:, : groups * size].reshape(-1, size), axis=1)
+
+
+# --------------------------------------------------------------------------- in tables
+
+
+def by_size(
+    ensemble: Ensemble, y: np.ndarray, sizes: Sequence[int], score: str = "accuracy"
+) -> pd.DataFrame:
+    """Return how ensembles of several sizes score, as a frame.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Whose members differ in their seed alone.
+    y, score
+        As of `Ensemble.scores`.
+    sizes : sequence of int
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``members``, ``seed`` and ``value``, which is of a seed as in
+        `Ensemble.scores`.
+    """
+    parts = [
+        ensemble.scores(y, size, score).reset_index().assign(members=size)
+        for size in sizes
+    ]
+    return pd.concat(parts, ignore_index=True)[["members", "seed", "value"]]
+
+
+def score_table(
+    ways: Mapping[str, tuple[Ensemble, int]], y: np.ndarray
+) -> pd.DataFrame:
+    """Return the mean of all scores of some ensembles of some size.
+
+    Parameters
+    ----------
+    ways : mapping of str to tuple of (Ensemble, int)
+        By name, with the size.
+    y : numpy.ndarray
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each way, a column for each score.
+    """
+    rows = {
+        name: {score: members.scores(y, size, score).mean() for score in SCORES}
+        for name, (members, size) in ways.items()
+    }
+    return pd.DataFrame(rows).T
+
+
+def gains(ensemble: Ensemble, y: np.ndarray, size: int) -> pd.Series:
+    """Return what ensembles of a size are ahead of their members in accuracy.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    y, size
+        As of `Ensemble.scores`.
+
+    Returns
+    -------
+    pandas.Series
+        As `Ensemble.scores` returns it.
+    """
+    return ensemble.scores(y, size) - ensemble.scores(y, 1)
+
+
+def pairwise_disagreement(kinds: Sequence[Ensemble]) -> pd.Series:
+    """Return for how many examples members of different kinds give other classes.
+
+    Parameters
+    ----------
+    kinds : sequence of Ensemble
+        Of as many members each, whose first belong together, whose second do, ….
+
+    Returns
+    -------
+    pandas.Series
+        The mean over all pairs of kinds, by the members of the first.
+    """
+    classes = [one.predictions.argmax(-1) for one in kinds]
+    apart = [(a != b).mean(-1) for a, b in itertools.combinations(classes, 2)]
+    index = pd.Index(kinds[0].members["seed"], name="seed")
+    return pd.Series(np.mean(apart, axis=0), index, name="value")
+
+
+def kinds_against(
+    kinds: Mapping[str, Ensemble],
+    team: Sequence[Ensemble],
+    y: np.ndarray,
+) -> dict[str, dict[str, pd.Series]]:
+    """Compare ensembles of other kinds of members with those of the first kind.
+
+    Parameters
+    ----------
+    kinds : mapping of str to Ensemble
+        By name, the first one is the reference. Ensembles of as many members as `team`
+        has kinds are looked at.
+    team : sequence of Ensemble
+        Of different kinds, whose first members belong together, whose second do, ….
+    y : numpy.ndarray
+
+    Returns
+    -------
+    dict of str to dict of str to pandas.Series
+        For each other kind, and for ``"teams"``, what it has more than the first:
+        ``"gain"`` in accuracy over its members, disagreement of two of them
+        (``"apart"``), and accuracy ``"together"``.
+    """
+    size = len(team)
+    found = {
+        name: (
+            gains(members, y, size),
+            members.disagreement(),
+            members.scores(y, size),
+        )
+        for name, members in kinds.items()
+    }
+    together = team[0].teamed(*team[1:]).scores(y, 1)
+    alone = sum(members.scores(y, 1) for members in team) / size
+    found["teams"] = together - alone, pairwise_disagreement(team), together
+    reference = found.pop(next(iter(kinds)))
+    names = ("gain", "apart", "together")
+    return {
+        name: {
+            what: value - base
+            for what, value, base in zip(names, own, reference, strict=True)
+        }
+        for name, own in found.items()
+    }
 
 
 # ------------------------------------------------------------------------------ labels

@@ -145,8 +145,50 @@ def test_teams_predict_their_mean():
     team = one.teamed(other)
     assert team.predictions == pytest.approx((SHARES[:3] + SHARES[3:]) / 2)
     assert len(team) == 3
+    # what both are told apart by decides, whether one was trained on splits or not
+    on_splits = Ensemble(
+        SHARES[:3], pd.DataFrame({"split": range(3), "seed": range(3)})
+    )
+    assert len(on_splits.teamed(other)) == 3
     with pytest.raises(ValueError, match="other members' labels"):
         one.teamed(Ensemble(SHARES))
+
+
+def test_tables_hold_what_the_scores_are():
+    ensemble = Ensemble(SHARES)
+    frame = ensembles.by_size(ensemble, CLASSES, [1, 3], "log_loss")
+    assert list(frame) == ["members", "seed", "value"]
+    three = frame.query("members == 3").set_index("seed")["value"]
+    expected = ensemble.scores(CLASSES, 3, "log_loss")
+    assert three.to_numpy() == pytest.approx(expected.to_numpy())
+    table = ensembles.score_table({"two": (ensemble, 2)}, CLASSES)
+    assert table.loc["two", "accuracy"] == ensemble.scores(CLASSES, 2).mean()
+    assert list(table) == list(ensembles.SCORES)
+    gain = ensembles.gains(ensemble, CLASSES, 3)
+    both = ensemble.scores(CLASSES, 3) - ensemble.scores(CLASSES, 1)
+    pd.testing.assert_series_equal(gain, both)
+
+
+def test_members_of_different_kinds_are_compared_in_their_order():
+    one, other = Ensemble(SHARES[:3]), Ensemble(SHARES[3:])
+    found = ensembles.pairwise_disagreement([one, other])
+    classes = SHARES.argmax(-1)
+    assert found.to_list() == [(classes[i] != classes[i + 3]).mean() for i in range(3)]
+
+
+def test_kinds_are_compared_with_the_first():
+    same, other = Ensemble(SHARES), Ensemble(SHARES[::-1])
+    three = [same, other, same]
+    found = ensembles.kinds_against({"a": same, "b": other}, three, CLASSES)
+    assert list(found) == ["b", "teams"]
+    assert found["b"]["gain"].mean() == pytest.approx(0, abs=1e-12)
+    teams = (2 * SHARES + SHARES[::-1]) / 3
+    together = ensembles.accuracy(teams, CLASSES)
+    expected = together - same.scores(CLASSES, 3)
+    np.testing.assert_allclose(found["teams"]["together"], expected)
+    alone = (2 * same.scores(CLASSES, 1) + other.scores(CLASSES, 1)) / 3
+    gain = together - alone - ensembles.gains(same, CLASSES, 3)
+    np.testing.assert_allclose(found["teams"]["gain"], gain)
 
 
 def test_all_together():

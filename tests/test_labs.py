@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -28,6 +29,8 @@ import shared_labs
 
 from nnperf_utils import halving, labs
 from nnperf_utils.compression import rounded
+from nnperf_utils.distillation import softened
+from nnperf_utils.ensembles import decomposition, squared_error
 from nnperf_utils.lab_pictures import PICTURES, picture
 from nnperf_utils.savings import lab_network
 from nnperf_utils.stopping import by_keras
@@ -236,8 +239,34 @@ def prices() -> pd.DataFrame:
     return pd.DataFrame(parts, columns=columns)
 
 
+def members() -> dict:
+    """Return what five members of each of two kinds predict for twelve signals."""
+    draw = np.random.default_rng(6)
+    truth = draw.integers(4, size=12)
+    common = draw.normal(0, 1, (12, 4)) + 2 * np.eye(4)[truth]
+    shares = []
+    for spread in (0.9, 1.0):
+        logits = common + draw.normal(0, spread, (5, 12, 4))
+        odds = np.exp(logits)
+        percent = np.round(100 * odds / odds.sum(-1, keepdims=True)).astype(int)
+        shares.append(percent.reshape(5, -1))
+    return {"kinds": ["one start", "own starts"], "shares": shares, "truth": truth}
+
+
+def predicted_together(places: list[tuple[int, int]]) -> np.ndarray:
+    """Return the mean probabilities of some members, told by kind and number."""
+    shares = np.array(members()["shares"], float).reshape(2, 5, 12, 4)
+    shares /= shares.sum(-1, keepdims=True)
+    return np.mean([shares[place] for place in places], axis=0)
+
+
+def squared_error_together(places: list[tuple[int, int]]) -> float:
+    return float(squared_error(predicted_together(places), members()["truth"]))
+
+
 DATA = {
     "cut_block": cuts,
+    "grow_ensemble": members,
     "gradient_line": gradients,
     "patience": bumpy_curves,
     "noise_and_price": prices,
@@ -603,6 +632,20 @@ def play_round_weights(section, page):
     slide(section.get_by_role("slider", name="Weights taken out"), f"{share:.0%}")
 
 
+def best_five() -> list[tuple[int, int]]:
+    """Return the five members whose mean has the lowest squared error."""
+    every = [(kind, number) for kind in range(2) for number in range(5)]
+    fives = [list(five) for five in combinations(every, 5)]
+    return min(fives, key=squared_error_together)
+
+
+def play_grow_ensemble(section, page):
+    kinds = members()["kinds"]
+    for kind, number in best_five():
+        name = f"{kinds[kind]}, {number + 1}"
+        section.get_by_role("switch", name=name).press("Space")
+
+
 def play_draw_schedule(section, page):
     section.get_by_role("button", name="Begin with cosine").press("Enter")
     slide(section.get_by_role("slider", name="All of yours"), "0.501")
@@ -634,6 +677,7 @@ PLAYS = {
     "cut_block": play_cut_block,
     "draw_schedule": play_draw_schedule,
     "gradient_line": play_gradient_line,
+    "grow_ensemble": play_grow_ensemble,
     "histograms": play_histograms,
     "kill_unit": play_kill_unit,
     "patience": play_patience,
@@ -1122,6 +1166,31 @@ def test_cluster_is_simulated_as_in_python(workers, kind, place, crash, visit):
         for row, (idle, test) in zip(table_of(section).itertuples(), told, strict=True):
             assert float(row.idle.rstrip("%")) == pytest.approx(100 * idle, abs=0.06)
             assert float(row[-1].rstrip("%")) == pytest.approx(100 * test, abs=0.06)
+
+
+def test_the_ensemble_has_the_error_of_its_members_less_what_they_differ(visit):
+    picked = [(0, 0), (0, 3), (1, 2)]
+    state = [f"grow_ensemble.k{kind}m{number}=1" for kind, number in picked]
+    state += ["grow_ensemble.signal=4", "grow_ensemble.temperature=4"]
+    section = ready(visit(made("grow_ensemble"), fragment="#" + "&".join(state)))
+    shown = table_of(section)["squared error"].astype(float)
+    shares = np.stack([predicted_together([place]) for place in picked])
+    expected = decomposition(shares, members()["truth"])
+    assert shown.to_list() == pytest.approx(
+        [expected.members, expected.ambiguity, expected.error], abs=6e-5
+    )
+    soft = softened(predicted_together(picked)[3], 4)
+    told = f"gets {100 * soft[members()['truth'][3]]:.1f}%"
+    assert told in caption(section)
+
+
+def test_a_finger_picks_members(visit):
+    seen = visit(made("grow_ensemble"), **PHONE)
+    section = ready(seen)
+    kinds = members()["kinds"]
+    for kind, number in best_five():
+        section.get_by_role("switch", name=f"{kinds[kind]}, {number + 1}").tap()
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
 
 
 def test_price_is_that_of_the_recorded_run(visit):

@@ -35,6 +35,8 @@ QUERIES = {
     "random search vs grid search": "16_hyperparameter_tuning",
     "trial stuck running": "17_tuning_at_scale",
     "distributed hyperparameter search": "17_tuning_at_scale",
+    "pretrained weights": "15_transfer_and_ensembles",
+    "ensemble of networks": "15_transfer_and_ensembles",
     "all weights zero": "05_initialization",
     "He or Xavier init": "05_initialization",
     "batchnorm small batch": "06_normalization",

@@ -40,7 +40,7 @@ def assert_whole(count, trials=faults.TRIALS, workers=3):
     assert trials <= count.begun < trials + workers, count
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11])
 @pytest.mark.parametrize("fault", faults.FAULTS.values(), ids=lambda f: f.__name__)
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_nothing_is_lost_at_any_time(fault, seed):
@@ -116,7 +116,7 @@ def test_a_thawed_worker_hands_in_too_late_and_goes_on(url):
     assert_whole(studies.count(study))
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [3])
 def test_an_interrupted_notebook_leaves_nobody_and_loses_nothing(seed, tmp_path):
     assert_whole(faults.interrupted(seed, tmp_path))
 

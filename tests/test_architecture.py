@@ -11,7 +11,8 @@ PACKAGE = Path(nnperf_utils.__file__).parent
 LAYERS = [
     {"seeds", "datasets", "statistics", "criterion", "schedules", "optimizers"},
     {"plots", "models", "pace", "tabular", "lives", "costs"},
-    {"stopping", "checkpoints"},
+    {"stopping", "checkpoints", "changed_data", "noise_penalty"},
+    {"thresholds"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},
     {"lab_pictures"},

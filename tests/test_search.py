@@ -40,6 +40,8 @@ QUERIES = {
     "how many seeds do I need": "02_fair_comparison",
     "data leak": "02_fair_comparison",
     "is model A better than model B": "02_fair_comparison",
+    "imbalanced classes": "14_data",
+    "how much data do i need": "14_data",
 }
 
 

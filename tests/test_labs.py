@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
 import shared_labs
 
-from nnperf_utils import halving, labs
+from nnperf_utils import halving, labs, thresholds
 from nnperf_utils.compression import rounded
 from nnperf_utils.distillation import softened
 from nnperf_utils.ensembles import decomposition, squared_error
@@ -264,6 +264,19 @@ def squared_error_together(places: list[tuple[int, int]]) -> float:
     return float(squared_error(predicted_together(places), members()["truth"]))
 
 
+def two_networks() -> dict:
+    """Return log-odds of two networks, of which the second is the first one, moved."""
+    draw = np.random.default_rng(5)
+    data = {"networks": ["none", "class weights"], "miss": 20, "alarm": 1}
+    for part in ("validation", "test"):
+        yes, no = draw.normal(-2, 1.2, 40), draw.normal(-4, 1.2, 900)
+        data[part] = {
+            name: {"yes": (yes + by).round(2), "no": (no + by).round(2)}
+            for name, by in (("none", 0), ("class weights", 3))
+        }
+    return data
+
+
 DATA = {
     "cut_block": cuts,
     "grow_ensemble": members,
@@ -273,6 +286,7 @@ DATA = {
     "run_the_cluster": cluster_trials,
     "round_weights": a_network,
     "stop_training": curves,
+    "threshold": two_networks,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
 }
@@ -646,6 +660,23 @@ def play_grow_ensemble(section, page):
         section.get_by_role("switch", name=name).press("Space")
 
 
+def cheapest_place(scores: dict) -> float:
+    """Return the log-odds from which on yes is cheapest at 20 to 1."""
+    odds = np.arange(-60, 41) / 10
+    yes, no = scores["yes"], scores["no"]
+    costs = [20 * np.sum(yes < at) + np.sum(no >= at) for at in odds]
+    return odds[np.argmin(costs)]
+
+
+def play_threshold(section, page):
+    data = two_networks()
+    for name in data["networks"]:
+        slider = section.get_by_role("slider", name=f"Threshold, {name}")
+        place = round(10 * cheapest_place(data["validation"][name]))
+        for _ in range(abs(place)):
+            slider.press("ArrowLeft" if place < 0 else "ArrowRight")
+
+
 def play_draw_schedule(section, page):
     section.get_by_role("button", name="Begin with cosine").press("Enter")
     slide(section.get_by_role("slider", name="All of yours"), "0.501")
@@ -687,6 +718,7 @@ PLAYS = {
     "run_the_cluster": play_run_the_cluster,
     "round_weights": play_round_weights,
     "stop_training": play_stop_training,
+    "threshold": play_threshold,
     "tune_yourself": play_tune_yourself,
     "twenty": play_twenty,
 }
@@ -1191,6 +1223,28 @@ def test_a_finger_picks_members(visit):
     for kind, number in best_five():
         section.get_by_role("switch", name=f"{kinds[kind]}, {number + 1}").tap()
     expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")
+
+
+def test_threshold_counts_as_the_package_does(visit):
+    data = two_networks()
+    odds = {"none": -2.9, "class weights": 0.1}
+    fragment = "#threshold.t0=-2.9&threshold.t1=0.1"
+    shown = table_of(ready(visit(made("threshold"), fragment=fragment)))
+    prices = thresholds.Prices(miss=20, alarm=1)
+    for name, at in odds.items():
+        scores = data["validation"][name]
+        y = np.repeat([1, 0], [len(scores["yes"]), len(scores["no"])])
+        said = np.concatenate([scores["yes"], scores["no"]]) >= at
+        found, missed, alarms, left = thresholds.counts(y, said)
+        row = shown.loc[name]
+        assert float(row["cost"]) == pytest.approx(prices.of(y, said), abs=0.051)
+        for column, value, room in (
+            ("found", found / (found + missed), 0.51),
+            ("precision", found / (found + alarms), 0.51),
+            ("accuracy", (found + left) / len(y), 0.051),
+        ):
+            told = float(row[column].rstrip("%"))
+            assert told == pytest.approx(100 * value, abs=room)
 
 
 def test_price_is_that_of_the_recorded_run(visit):

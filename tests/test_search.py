@@ -46,6 +46,8 @@ QUERIES = {
     "is model A better than model B": "02_fair_comparison",
     "training is too slow": "18_efficient_training",
     "quantize to int8": "18_efficient_training",
+    "imbalanced classes": "14_data",
+    "how much data do i need": "14_data",
 }
 
 

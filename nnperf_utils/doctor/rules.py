@@ -1,0 +1,2 @@
+def diagnose(evidence):
+    return []

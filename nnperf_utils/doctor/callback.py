@@ -145,7 +145,7 @@ class Doctor(keras.callbacks.Callback):
             return None, []
         model = found[-1]
         return model, [
-            f"the training: none has begun; the network looked at is {model.name!r}, "
+            f"the training, as fit failed before it began; the network is {model.name!r}, "
             "compiled last and never trained"
         ]
 
@@ -172,14 +172,8 @@ class Doctor(keras.callbacks.Callback):
                 train = None
             if arguments.validation is not None:
                 validation = part_of(*arguments.validation)
-            if train is None and arguments.x is not None and self._train is None:
-                kind = type(arguments.x).__name__
-                notes.append(
-                    f"the rows: fit was given a {kind}, which is not drawn from; give "
-                    "arrays of its kind to Doctor(x_train, y_train)"
-                )
         elif self._recording is not None:
-            notes.append("what fit was called with: it could not be told")
+            notes.append("how fit was called: shuffling and class weights, say")
         return train or self._train, validation or self._validation, notes
 
     def examine(

@@ -24,7 +24,7 @@ from nnperf_utils.doctor.data import (
 )
 from nnperf_utils.doctor.readings import (
     Reading,
-    inner_outputs,
+    entering,
     predictions,
     read,
     recurrent_layers,
@@ -80,7 +80,7 @@ class Evidence:
             look(self, *given)
         except Exception as error:  # a reader's own network may do anything
             first = (str(error).splitlines() or [""])[0][:120]
-            self.note(f"{what} could not be looked at: {type(error).__name__}: {first}")
+            self.note(f"{what} ({type(error).__name__}: {first})")
 
 
 def gather(
@@ -106,8 +106,8 @@ def gather(
     targets: list[Target] = []
     if train is None:
         seen.note(
-            "the rows: give them to Doctor(x_train, y_train, validation_data=(x, y)) to "
-            "have labels, scales, outputs and gradients looked at"
+            "labels, scales, outputs and gradients, for want of rows (give arrays to "
+            "Doctor(x_train, y_train, validation_data=(x_val, y_val)))"
         )
     else:
         seen.attempt("the inputs", _inputs, train, model)
@@ -115,7 +115,7 @@ def gather(
         seen.attempt("the targets", _targets, train, targets)
         seen.attempt("the order of the rows", _order, train, targets)
         if validation is None:
-            seen.note("new rows: there is no validation data among what was given")
+            seen.note("new rows, for want of validation data")
         else:
             seen.attempt("validation rows", _parts, train, validation, targets)
     if model is None:
@@ -124,7 +124,7 @@ def gather(
     if recording is not None:
         seen.attempt("the curves", _curves, recording)
     if not model.built:
-        seen.note("the layers: the network has no weights yet")
+        seen.note("the layers, as the network has no weights yet")
         return seen
     first = recording.snapshots[0] if recording and recording.snapshots else _now(model)
     if _fits(model, first):
@@ -145,15 +145,15 @@ def gather(
     snapshots = [first] if recording is None else recording.snapshots or [first]
     snapshots = [s for s in snapshots if _fits(model, s)]
     if not snapshots:
-        seen.note("the layers: their number changed during training")
+        seen.note("the layers, as their weights are others than when training began")
         return seen
     seen.attempt("the weights' way", _drift, model, recording, snapshots)
     if train is None:
         return seen
     loss = getattr(model, "loss", None)
     if not train.targets or loss is None:
-        seen.note("gradients: the network has no loss from compile")
-    if _finite_inputs(train):
+        seen.note("gradients, for want of a loss from compile")
+    elif _finite_inputs(train) and train.targets[0].dtype.kind in "fiub":
         seen.attempt("gradients and activations", _layers, model, snapshots, train)
     seen.attempt("predictions", _scores, model, recording, snapshots, train, validation,
                  targets)
@@ -273,7 +273,7 @@ def _targets(seen: Evidence, train: Part, targets: list[Target]) -> None:
     """Look at the targets by themselves."""
     facts = seen.facts
     if not targets:
-        seen.note("the targets: none were given")
+        seen.note("the targets, as none were given")
         return
     facts["n_outputs"] = len(targets)
     facts["task"] = targets[0].kind
@@ -354,6 +354,8 @@ def _parts(
         size = [np.sqrt(np.mean(np.nan_to_num(v) ** 2)) for v in (sample_a, sample_b)]
         facts["part_size"] = float(np.log2(max(size[1], 1e-9) / max(size[0], 1e-9)))
         facts["whole_inputs"] = whole
+        if whole:
+            facts["tokens_apart"] = _tokens_apart(sample_a, sample_b)
         _columns_agree(facts, sample_a, sample_b)
     for y, target in zip(validation.targets, targets, strict=False):
         other = describe_target(y)
@@ -380,6 +382,24 @@ def _parts(
                 facts["targets_apart"] = float(np.nanmax(shift))
                 ratio = np.maximum(theirs.std(axis=0), 1e-12) / spread
                 facts["targets_spread_apart"] = float(np.nanmax(np.abs(np.log2(ratio))))
+
+
+def _tokens_apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Return by how much tokens of two parts differ in how often they occur.
+
+    Half the sum of all differences of their shares, less what chance would make of it.
+    """
+    values, codes = np.unique(np.concatenate([a.ravel(), b.ravel()]), return_inverse=True)
+    counts = [
+        np.bincount(part, minlength=len(values)).astype("float64")
+        for part in np.split(codes, [a.size])
+    ]
+    for part in counts:
+        part[values == 0] = 0  # padding
+    shares = [part / max(part.sum(), 1) for part in counts]
+    pooled = (counts[0] + counts[1]) / max(counts[0].sum() + counts[1].sum(), 1)
+    noise = np.sqrt(2 / np.pi * pooled * sum(1 / max(c.sum(), 1) for c in counts))
+    return float(max(0.0, (np.abs(shares[0] - shares[1]) - noise).sum() / 2))
 
 
 def _columns_agree(facts: dict, a: np.ndarray, b: np.ndarray) -> None:
@@ -619,7 +639,7 @@ def _outputs(
         return
     if len(found) != len(targets):
         seen.note(
-            f"output and loss: {len(found)} outputs were told apart, and {len(targets)} "
+            f"output and loss, as {len(found)} outputs were told apart and {len(targets)} "
             "targets given"
         )
         return
@@ -801,19 +821,18 @@ def _linearity(
         values = array.astype("float32")
         one, other = values[:count], values[count : 2 * count]
         parts.append(np.concatenate([one, other, (one + other) / 2]))
-    values = {}
     rows = Part(parts, [], probe.structure, [])
-    inside = inner_outputs(model, snapshot, rows)
-    for name, out in inside.items():
-        out = out.reshape(len(out), -1).astype("float64")
-        a, b, between = out[:count], out[count : 2 * count], out[2 * count :]
-        scale = np.sqrt(np.mean((a - b) ** 2)) / 2
-        if scale > 1e-9:
-            values[name] = float(np.sqrt(np.mean((between - (a + b) / 2) ** 2)) / scale)
-    if values:
-        bends = [v for v in values.values()]
-        # the last entry is what the output layer puts out, its own activation included
-        seen.facts["bend"] = float(max(bends[:-1] or bends))
+    last = seen.facts.get("output_layer")
+    layer = next((one for one in network.leaves(model) if one.name == last), None)
+    out = None if layer is None else entering(model, layer, snapshot, rows)
+    if out is None:
+        return
+    out = out.reshape(len(out), -1).astype("float64")
+    one, other, between = out[:count], out[count : 2 * count], out[2 * count :]
+    scale = np.sqrt(np.mean((one - other) ** 2)) / 2
+    if scale > 1e-9 * max(1.0, np.abs(out).max()):
+        bend = np.sqrt(np.mean((between - (one + other) / 2) ** 2)) / scale
+        seen.facts["bend"] = float(bend)
 
 
 def _scores(
@@ -1027,8 +1046,12 @@ def _attainable(
     }
     flat = rows.flat()
     if not any(tokens):
-        column, alone = one_column(np.nan_to_num(flat), y, kind)
-        seen.facts |= {"one_column": column, "one_column_skill": alone}
+        column, alone, likeness = one_column(np.nan_to_num(flat), y, kind)
+        seen.facts |= {
+            "one_column": column,
+            "one_column_skill": alone,
+            "one_column_likeness": likeness,
+        }
         if column >= 0 and flat.shape[1] > 1:
             rest = np.delete(np.nan_to_num(flat), column, axis=1)
             if rest.shape[1] <= 400:

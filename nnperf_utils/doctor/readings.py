@@ -20,7 +20,7 @@ from nnperf_utils.doctor.data import Part
 from nnperf_utils.doctor.recording import Snapshot
 from nnperf_utils.engine import private
 
-__all__ = ["Reading", "inner_outputs", "predictions", "read", "recurrent_layers"]
+__all__ = ["Reading", "entering", "predictions", "read", "recurrent_layers"]
 
 
 @dataclass
@@ -63,7 +63,7 @@ def _noted_inputs(layers: Sequence[keras.Layer], noted: list) -> Any:
             call, before = layer.call, layer.__dict__.get("call")
 
             def wrapped(*args: Any, _call: Any = call, **kwargs: Any) -> Any:
-                first = args[0] if args else kwargs.get("sequences")
+                first = args[0] if args else next(iter(kwargs.values()), None)
                 if tf.is_tensor(first) and first.dtype.is_floating:
                     noted.append(first)
                 return _call(*args, **kwargs)
@@ -233,16 +233,14 @@ def predictions(
     return joined, float(np.mean(losses))
 
 
-def inner_outputs(
-    model: keras.Model, snapshot: Snapshot, part: Part
-) -> dict[str, np.ndarray]:
-    """Return what each layer puts out in evaluation, by its name."""
+def entering(
+    model: keras.Model, layer: keras.Layer, snapshot: Snapshot, part: Part
+) -> np.ndarray | None:
+    """Return what a layer is called with in evaluation; None where it is not called."""
     trainable = [tf.convert_to_tensor(a) for a in snapshot.trainable]
     non_trainable = [tf.convert_to_tensor(a) for a in snapshot.non_trainable]
     x = keras.tree.map_structure(tf.convert_to_tensor, part.x)
-    with (
-        instruments._capture(model) as captured,
-        _scoped(model, trainable, non_trainable),
-    ):
+    noted: list = []
+    with _noted_inputs([layer], noted), _scoped(model, trainable, non_trainable):
         model(x, training=False)
-    return {name: np.array(out) for name, (_, out) in captured.outputs.items()}
+    return np.array(noted[-1]) if noted else None

@@ -222,13 +222,19 @@ def _reshaped(predicted: np.ndarray, like: np.ndarray) -> np.ndarray:
     return np.asarray(predicted).reshape(like.shape)
 
 
-def one_column(x: np.ndarray, y: np.ndarray, kind: str) -> tuple[int, float]:
-    """Return the column that alone tells most of the answer, and its skill."""
+def one_column(
+    x: np.ndarray, y: np.ndarray, kind: str
+) -> tuple[int, float, float]:
+    """Return the column that alone tells most of the answer, its skill, its likeness.
+
+    The likeness is the squared correlation of the column with the target, or of
+    classes the share of its variance that lies between them: near 1 of a copy.
+    """
     if not x.shape[1] or len(y) < 20:
-        return -1, 0.0
+        return -1, 0.0, 0.0
     varies = np.flatnonzero(x.std(axis=0) > 1e-9)
     if not len(varies):
-        return -1, 0.0
+        return -1, 0.0, 0.0
     z = (x[:, varies] - x[:, varies].mean(axis=0)) / x[:, varies].std(axis=0)
     if kind == "regression":
         wanted = y.reshape(len(y), -1).astype("float64")
@@ -237,7 +243,7 @@ def one_column(x: np.ndarray, y: np.ndarray, kind: str) -> tuple[int, float]:
     wanted = (wanted - wanted.mean(axis=0)) / np.maximum(wanted.std(axis=0), 1e-9)
     likely = varies[np.argsort(-np.abs(z.T @ wanted / len(y)).max(axis=1))[:8]]
     half = np.arange(len(y)) % 2 == 0
-    best = (-1, 0.0)
+    best = (-1, 0.0, 0.0)
     for column in likely:
         one = x[:, [column]]
         if kind == "regression":
@@ -248,5 +254,18 @@ def one_column(x: np.ndarray, y: np.ndarray, kind: str) -> tuple[int, float]:
         predicted = tree.fit(one[half], y[half]).predict(one[~half])
         found = skill(y[~half], _reshaped(predicted, y[~half]), kind)
         if found > best[1]:
-            best = (int(column), found)
+            best = (int(column), found, _likeness(x[:, column], y, kind))
     return best
+
+
+def _likeness(column: np.ndarray, y: np.ndarray, kind: str) -> float:
+    if kind == "regression":
+        others = y.reshape(len(y), -1)
+        with np.errstate(all="ignore"):
+            squared = [np.corrcoef(column, one)[0, 1] ** 2 for one in others.T]
+        return float(np.nanmax(squared))
+    middle = column.mean()
+    between = sum(
+        np.mean(y == c) * (column[y == c].mean() - middle) ** 2 for c in np.unique(y)
+    )
+    return float(between / column.var())

@@ -72,7 +72,9 @@ def healthy(task: Task, rng: np.random.Generator, seed: int) -> dict:
         if kind == "mlp":
             net["norm"] = pick(None, None, None, "batch", "layer")
             net["dropout"] = pick(0, 0, 0, 0.1, 0.2)
-        net["init"] = "he_normal" if net["activation"] == "relu" and pick(0, 1) else None
+        net["init"] = (
+            "he_normal" if net["activation"] == "relu" and pick(0, 1) else None
+        )
         optimizer = pick(
             {"name": "Adam", "rate": 3e-3},
             {"name": "Adam", "rate": 6e-3},
@@ -88,7 +90,9 @@ def healthy(task: Task, rng: np.random.Generator, seed: int) -> dict:
         net["hidden"] = [32]
         net["norm"] = pick(None, None, "batch")
         net["dropout"] = pick(0, 0, 0.1)
-        optimizer = pick({"name": "Adam", "rate": 2e-3}, {"name": "RMSprop", "rate": 1e-3})
+        optimizer = pick(
+            {"name": "Adam", "rate": 2e-3}, {"name": "RMSprop", "rate": 1e-3}
+        )
         epochs = int(rng.integers(10, 18))
     elif kind == "rnn":
         net |= {"cell": pick("lstm", "gru"), "units": pick(20, 28), "hidden": []}
@@ -191,16 +195,27 @@ def _first(spec: dict, operation: list) -> None:
 def deep_sigmoid(s, rng):
     if not _dense(s):
         return False
-    s["net"] |= {"hidden": [32] * int(rng.integers(7, 12)), "activation": "sigmoid",
-                 "norm": None, "dropout": 0, "init": None}
+    s["net"] |= {
+        "hidden": [32] * int(rng.integers(7, 12)),
+        "activation": "sigmoid",
+        "norm": None,
+        "dropout": 0,
+        "init": None,
+    }
 
 
 @fault("vanishing_gradients", "bad_initialization")
 def deep_tanh_small(s, rng):
     if not _dense(s):
         return False
-    s["net"] |= {"hidden": [32] * 9, "activation": "tanh", "norm": None, "dropout": 0,
-                 "init": "normal", "init_scale": 0.05}
+    s["net"] |= {
+        "hidden": [32] * 9,
+        "activation": "tanh",
+        "norm": None,
+        "dropout": 0,
+        "init": "normal",
+        "init_scale": 0.05,
+    }
 
 
 @fault("vanishing_gradients")
@@ -216,17 +231,26 @@ def simple_recurrence(s, rng):
 def deep_large(s, rng):
     if not _dense(s):
         return False
-    s["net"] |= {"hidden": [64] * int(rng.integers(5, 8)), "activation": "relu",
-                 "norm": None, "dropout": 0, "init": "normal",
-                 "init_scale": float(rng.choice([0.4, 0.5, 0.6]))}
+    s["net"] |= {
+        "hidden": [64] * int(rng.integers(5, 8)),
+        "activation": "relu",
+        "norm": None,
+        "dropout": 0,
+        "init": "normal",
+        "init_scale": float(rng.choice([0.4, 0.5, 0.6])),
+    }
 
 
 @fault("exploding_gradients", "learning_rate_too_high", "bad_initialization")
 def recurrent_large(s, rng):
     if s["net"]["kind"] != "rnn":
         return False
-    s["net"] |= {"cell": "simple", "cell_activation": "relu", "pool": False,
-                 "recurrent_scale": 2.0}
+    s["net"] |= {
+        "cell": "simple",
+        "cell_activation": "relu",
+        "pool": False,
+        "recurrent_scale": 2.0,
+    }
     s["optimizer"] = {"name": "SGD", "rate": 0.02}
 
 
@@ -249,16 +273,24 @@ def killed(s, rng):
 def large_tanh(s, rng):
     if not _dense(s):
         return False
-    s["net"] |= {"activation": "tanh", "norm": None, "init": "normal", "init_scale": 3.0,
-                 "hidden": [48, 48, 48]}
+    s["net"] |= {
+        "activation": "tanh",
+        "norm": None,
+        "init": "normal",
+        "init_scale": 3.0,
+        "hidden": [48, 48, 48],
+    }
 
 
 @fault("saturated_activations", "unscaled_inputs")
 def large_inputs_tanh(s, rng):
     if not _dense(s) or TASKS[s["task"]].words:
         return False
-    s["net"] |= {"activation": str(rng.choice(["tanh", "sigmoid"])), "norm": None,
-                 "hidden": [32, 32]}
+    s["net"] |= {
+        "activation": str(rng.choice(["tanh", "sigmoid"])),
+        "norm": None,
+        "hidden": [32, 32],
+    }
     _first(s, ["times", 80.0])
 
 
@@ -280,16 +312,25 @@ def zeros(s, rng):
 def constants(s, rng):
     if not _dense(s):
         return False
-    s["net"] |= {"init": "constant", "init_scale": float(rng.choice([0.05, 0.5])),
-                 "init_last": True, "norm": None}
+    s["net"] |= {
+        "init": "constant",
+        "init_scale": float(rng.choice([0.05, 0.5])),
+        "init_last": True,
+        "norm": None,
+    }
 
 
 @fault("bad_initialization", "vanishing_gradients")
 def tiny(s, rng):
     if s["net"]["kind"] not in ("mlp", "subclass", "cnn", "conv1d"):
         return False
-    s["net"] |= {"init": "normal", "init_scale": 1e-4, "norm": None, "init_last": True,
-                 "hidden": [32, 32, 32]}
+    s["net"] |= {
+        "init": "normal",
+        "init_scale": 1e-4,
+        "norm": None,
+        "init_last": True,
+        "hidden": [32, 32, 32],
+    }
     s["optimizer"] = {"name": "SGD", "rate": 0.05, "momentum": 0.9}
 
 
@@ -297,8 +338,11 @@ def tiny(s, rng):
 def huge(s, rng):
     if s["net"]["kind"] not in ("mlp", "subclass", "cnn", "conv1d"):
         return False
-    s["net"] |= {"init": "normal", "init_scale": float(rng.choice([2.0, 5.0])),
-                 "norm": None}
+    s["net"] |= {
+        "init": "normal",
+        "init_scale": float(rng.choice([2.0, 5.0])),
+        "norm": None,
+    }
 
 
 @fault("unscaled_inputs")
@@ -417,8 +461,11 @@ def adam_high(s, rng):
 def sgd_high(s, rng):
     if s["net"]["kind"] not in ("mlp", "subclass", "residual", "cnn", "conv1d"):
         return False
-    s["optimizer"] = {"name": "SGD", "rate": float(rng.choice([1.5, 4.0])),
-                      "momentum": 0.9}
+    s["optimizer"] = {
+        "name": "SGD",
+        "rate": float(rng.choice([1.5, 4.0])),
+        "momentum": 0.9,
+    }
 
 
 @fault("learning_rate_too_low", "undertrained")
@@ -440,9 +487,18 @@ def dying_schedule(s, rng):
 def few_rows(s, rng):
     if not _dense(s) or s["task"] in ("moons", "cancer"):
         return False
-    s["net"] |= {"hidden": [256, 128], "dropout": 0, "norm": None, "activation": "relu",
-                 "init": "he_normal"}
-    s["data"] = [["fewer", int(rng.integers(60, 110))], ["noise_columns", 20], *s["data"]]
+    s["net"] |= {
+        "hidden": [256, 128],
+        "dropout": 0,
+        "norm": None,
+        "activation": "relu",
+        "init": "he_normal",
+    }
+    s["data"] = [
+        ["fewer", int(rng.integers(60, 110))],
+        ["noise_columns", 20],
+        *s["data"],
+    ]
     s["optimizer"] = {"name": "Adam", "rate": 3e-3}
     s["fit"] |= {"epochs": 50, "batch_size": 16}
 
@@ -464,22 +520,38 @@ def narrow(s, rng):
         return False
     if not _dense(s):
         return False
-    s["net"] |= {"hidden": [int(rng.integers(1, 3))], "norm": None, "dropout": 0,
-                 "activation": "tanh"}
+    s["net"] |= {
+        "hidden": [int(rng.integers(1, 3))],
+        "norm": None,
+        "dropout": 0,
+        "activation": "tanh",
+    }
 
 
 @fault("underfitting", "missing_nonlinearity")
 def linear_model(s, rng):
-    if not _dense(s) or s["task"] not in ("moons", "rings", "clusters", "surface",
-                                          "polynomial", "friedman"):
+    if not _dense(s) or s["task"] not in (
+        "moons",
+        "rings",
+        "clusters",
+        "surface",
+        "polynomial",
+        "friedman",
+    ):
         return False
     s["net"] |= {"hidden": [], "kind": "mlp"}
 
 
 @fault("missing_nonlinearity", "underfitting")
 def all_linear(s, rng):
-    if not _dense(s) or s["task"] not in ("moons", "rings", "clusters", "surface",
-                                          "polynomial", "friedman"):
+    if not _dense(s) or s["task"] not in (
+        "moons",
+        "rings",
+        "clusters",
+        "surface",
+        "polynomial",
+        "friedman",
+    ):
         return False
     s["net"] |= {"activation": None, "norm": None}
 
@@ -580,7 +652,10 @@ def minus_one(s, rng):
 def slow_statistics(s, rng):
     if s["net"]["kind"] not in ("mlp", "cnn", "conv1d"):
         return False
-    s["net"] |= {"norm": "batch", "bn": {"momentum": float(rng.choice([0.9995, 0.9999]))}}
+    s["net"] |= {
+        "norm": "batch",
+        "bn": {"momentum": float(rng.choice([0.9995, 0.9999]))},
+    }
     if s["net"]["kind"] == "mlp":
         _first(s, ["times", 6.0])
 
@@ -709,11 +784,15 @@ def unmasked(s, rng):
 def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
     """Yield healthy trainings whose readings look like faults."""
     tasks = DEVELOPMENT if part == "development" else SET_ASIDE
-    dense = {"development": ["clusters", "moons", "friedman", "table"],
-             "set aside": ["rings", "polynomial", "cancer", "cars"]}[part]
+    dense = {
+        "development": ["clusters", "moons", "friedman", "table"],
+        "set aside": ["rings", "polynomial", "cancer", "cars"],
+    }[part]
     images = {"development": "digits", "set aside": "clothes"}[part]
-    low = {"development": ["diabetes", "overlapping"],
-           "set aside": ["progress", "overlapping"]}[part]
+    low = {
+        "development": ["diabetes", "overlapping"],
+        "set aside": ["progress", "overlapping"],
+    }[part]
     texts = {"development": "topics", "set aside": "marks"}[part]
     series = {"development": "waves", "set aside": "totals"}[part]
 
@@ -729,7 +808,12 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
     seeds = range(2)
     for i in seeds:
         s = base(dense[i], "sparse", i, kind="mlp")
-        s["net"] |= {"activation": "relu", "norm": None, "bias": -0.4, "hidden": [128, 64]}
+        s["net"] |= {
+            "activation": "relu",
+            "norm": None,
+            "bias": -0.4,
+            "hidden": [128, 64],
+        }
         yield f"sparse relu {i}", s
         s = base(dense[(i + 1) % 4], "scale", i, kind="mlp")
         s["net"]["norm"] = None
@@ -750,8 +834,12 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
         s["optimizer"] = {"name": "Adam", "rate": 3e-3}
         yield f"penalty that helps {i}", s
         s = base(dense[2 * i], "dropout", i, kind="mlp")
-        s["net"] |= {"hidden": [256, 256], "dropout": 0.5, "norm": None,
-                     "activation": "relu"}
+        s["net"] |= {
+            "hidden": [256, 256],
+            "dropout": 0.5,
+            "norm": None,
+            "activation": "relu",
+        }
         s["optimizer"] = {"name": "Adam", "rate": 2e-3}
         s["fit"]["epochs"] = 40
         yield f"strong dropout {i}", s
@@ -763,15 +851,24 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
         s = base(series, "series", i, kind="rnn")
         yield f"recurrent {i}", s
         s = base(dense[3], "deep", i, kind="mlp")
-        s["net"] |= {"hidden": [32] * 6, "activation": "elu" if i else "relu",
-                     "init": "he_normal", "norm": "batch" if i else None, "dropout": 0}
+        s["net"] |= {
+            "hidden": [32] * 6,
+            "activation": "elu" if i else "relu",
+            "init": "he_normal",
+            "norm": "batch" if i else None,
+            "dropout": 0,
+        }
         s["optimizer"] = {"name": "Adam", "rate": 1e-3}
         s["fit"]["epochs"] = 25
         yield f"deep {i}", s
         s = base(dense[0], "cosine", i, kind="mlp")
         steps = s["rows"] // 32 * 40
-        s["optimizer"] = {"name": "Adam", "rate": 5e-3, "schedule": "cosine",
-                          "steps": steps}
+        s["optimizer"] = {
+            "name": "Adam",
+            "rate": 5e-3,
+            "schedule": "cosine",
+            "steps": steps,
+        }
         s["fit"] |= {"epochs": 40, "batch_size": 32}
         yield f"schedule to zero {i}", s
         s = base(dense[0], "imbalance", i, kind="mlp")
@@ -788,16 +885,32 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
         task = TASKS[{"development": "clusters", "set aside": "cancer"}[part]]
         s = healthy(task, rng, 77 + i)
         s["task"] = "easy"
-        s["net"] |= {"kind": "mlp", "hidden": [32], "norm": None, "out": 1, "dropout": 0,
-                     "out_activation": "sigmoid"}
-        s |= {"loss": "binary_crossentropy", "logits": None, "data": [], "rows": 1500,
-              "metrics": ["accuracy"]}
+        s["net"] |= {
+            "kind": "mlp",
+            "hidden": [32],
+            "norm": None,
+            "out": 1,
+            "dropout": 0,
+            "out_activation": "sigmoid",
+        }
+        s |= {
+            "loss": "binary_crossentropy",
+            "logits": None,
+            "data": [],
+            "rows": 1500,
+            "metrics": ["accuracy"],
+        }
         s["optimizer"] = {"name": "Adam", "rate": 1e-2}
         s["fit"] |= {"epochs": 4, "batch_size": 32}
         yield f"learned in two epochs {i}", s
         # a plateau, and then it breaks
         s = healthy(TASKS["xor"], rng, 31 + i)
-        s["net"] |= {"hidden": [24, 24], "norm": None, "activation": "tanh", "dropout": 0}
+        s["net"] |= {
+            "hidden": [24, 24],
+            "norm": None,
+            "activation": "tanh",
+            "dropout": 0,
+        }
         s["optimizer"] = {"name": "SGD", "rate": 0.05, "momentum": 0.9}
         s["fit"] |= {"epochs": 45, "batch_size": 32}
         yield f"plateau that breaks {i}", s
@@ -821,8 +934,11 @@ def cases(part: str) -> list[Case]:
                 if cause == "vanishing_gradients" and way is simple_recurrence:
                     task = TASKS["early" if part == "development" else "totals"]
                 base_name = f"{task.name} {turn % 5}"
-                base = healthy(task, generator(part, base_name, attempt // 20),
-                               int(generator(part, base_name).integers(10_000)))
+                base = healthy(
+                    task,
+                    generator(part, base_name, attempt // 20),
+                    int(generator(part, base_name).integers(10_000)),
+                )
                 spec = copy.deepcopy(base)
                 if way(spec, rng) is not False:
                     break
@@ -835,9 +951,7 @@ def cases(part: str) -> list[Case]:
             if twin_name not in twins:
                 twins[twin_name] = Case(twin_name, part, None, (), twin_spec, None)
             name = f"{cause} {number} {way.__name__} {task.name}"
-            found.append(
-                Case(name, part, cause, accepted, spec, twin_name, structural)
-            )
+            found.append(Case(name, part, cause, accepted, spec, twin_name, structural))
     hard = [
         Case(f"hard {name}", part, None, (), spec, None)
         for name, spec in hard_negatives(part)

@@ -29,7 +29,9 @@ def data_of(spec: dict) -> list[np.ndarray]:
 
 def _on_inputs(function: Any, which: tuple = (0, 2)) -> Any:
     def operation(parts: list, rng: Any, *given: Any) -> list:
-        return [function(p, rng, *given) if i in which else p for i, p in enumerate(parts)]
+        return [
+            function(p, rng, *given) if i in which else p for i, p in enumerate(parts)
+        ]
 
     return operation
 
@@ -47,7 +49,9 @@ def _mixed(x: np.ndarray, rng: Any, decades: float) -> np.ndarray:
 
 def _noise_columns(parts: list, rng: Any, count: int) -> list:
     return [
-        np.concatenate([p, rng.standard_normal((len(p), count))], axis=1).astype("float32")
+        np.concatenate([p, rng.standard_normal((len(p), count))], axis=1).astype(
+            "float32"
+        )
         if i in (0, 2)
         else p
         for i, p in enumerate(parts)
@@ -199,8 +203,10 @@ def _drop_leak(parts: list, rng: Any) -> list:
     x, y, xv, yv = parts
     if x.ndim == 2 and x.dtype.kind == "f":
         with np.errstate(all="ignore"):
-            by = [abs(np.corrcoef(x[:, c], y.reshape(len(y), -1)[:, 0])[0, 1])
-                  for c in range(x.shape[1])]
+            by = [
+                abs(np.corrcoef(x[:, c], y.reshape(len(y), -1)[:, 0])[0, 1])
+                for c in range(x.shape[1])
+            ]
         if np.nanmax(by) > 0.97:
             gone = int(np.nanargmax(by))
             x, xv = np.delete(x, gone, axis=1), np.delete(xv, gone, axis=1)
@@ -245,8 +251,9 @@ OPERATIONS = {
     "val_invert": _on_inputs(lambda x, rng: x.max() - x, (2,)),
     "val_roll": _on_inputs(lambda x, rng: np.roll(x, 1, axis=-1), (2,)),
     "val_flip": _on_inputs(lambda x, rng: x[:, ::-1].copy(), (2,)),
-    "val_tokens": _on_inputs(lambda x, rng: np.where(x > 0, (x * 7) % x.max() + 1, 0)
-                             .astype("int32"), (2,)),
+    "val_tokens": _on_inputs(
+        lambda x, rng: np.where(x > 0, (x * 7) % x.max() + 1, 0).astype("int32"), (2,)
+    ),
     "clip": _on_inputs(lambda x, rng, f: np.clip(x, -f, f)),
     "float": lambda parts, rng: [p.astype("float32") for p in parts],
 }
@@ -275,7 +282,9 @@ def _hidden(net: dict, units: int, h: Any, kind: str = "dense") -> Any:
     given = {
         "kernel_initializer": initializer,
         "kernel_regularizer": _penalty(net),
-        "bias_initializer": _start("constant", net["bias"]) if "bias" in net else "zeros",
+        "bias_initializer": _start("constant", net["bias"])
+        if "bias" in net
+        else "zeros",
     }
     activation = net.get("activation", "relu")
     norm = net.get("norm")

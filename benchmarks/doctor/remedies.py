@@ -5,8 +5,6 @@ A remedy knows the cause alone, not what was planted nor how the twin is made.
 
 import copy
 
-import numpy as np
-from networks import data_of
 from tasks import TASKS
 
 
@@ -19,8 +17,14 @@ def applied(cause: str, spec: dict) -> dict:
 
 def _initialize(s: dict) -> None:
     net = s["net"]
-    for key in ("init", "init_scale", "init_last", "bias", "recurrent_scale",
-                "cell_activation"):
+    for key in (
+        "init",
+        "init_scale",
+        "init_last",
+        "bias",
+        "recurrent_scale",
+        "cell_activation",
+    ):
         net.pop(key, None)
     if net.get("activation") in ("relu", "elu", "gelu"):
         net["init"] = "he_normal"
@@ -68,8 +72,11 @@ def _scale(s: dict) -> None:
 def _output(s: dict) -> None:
     kind = TASKS[s["task"]].kind
     s["net"].pop("norm_last", None)
-    s["net"]["out_activation"] = {"regression": None, "binary": "sigmoid",
-                                  "multiclass": "softmax"}[kind]
+    s["net"]["out_activation"] = {
+        "regression": None,
+        "binary": "sigmoid",
+        "multiclass": "softmax",
+    }[kind]
     s["logits"] = None
     if kind != "regression" and "crossentropy" not in s["loss"]:
         _loss(s)
@@ -78,12 +85,19 @@ def _output(s: dict) -> None:
 def _loss(s: dict) -> None:
     kind = TASKS[s["task"]].kind
     one_hot = any(op[0] == "one_hot" for op in s["data"])
-    s["loss"] = {"regression": "mse", "binary": "binary_crossentropy",
-                 "multiclass": "categorical_crossentropy" if one_hot
-                 else "sparse_categorical_crossentropy"}[kind]
+    s["loss"] = {
+        "regression": "mse",
+        "binary": "binary_crossentropy",
+        "multiclass": "categorical_crossentropy"
+        if one_hot
+        else "sparse_categorical_crossentropy",
+    }[kind]
     s["logits"] = None
-    s["net"]["out_activation"] = {"regression": None, "binary": "sigmoid",
-                                  "multiclass": "softmax"}[kind]
+    s["net"]["out_activation"] = {
+        "regression": None,
+        "binary": "sigmoid",
+        "multiclass": "softmax",
+    }[kind]
 
 
 def _slower(s: dict) -> None:
@@ -142,8 +156,10 @@ def _mend_labels(s: dict) -> None:
 def _code(s: dict) -> None:
     kind = TASKS[s["task"]].kind
     s["data"] = [op for op in s["data"] if op[0] != "one_hot"] + [["whole"]]
-    s["loss"] = {"binary": "binary_crossentropy",
-                 "multiclass": "sparse_categorical_crossentropy"}.get(kind, s["loss"])
+    s["loss"] = {
+        "binary": "binary_crossentropy",
+        "multiclass": "sparse_categorical_crossentropy",
+    }.get(kind, s["loss"])
     s["logits"] = None
     if kind != "regression":
         s["net"]["out_activation"] = "sigmoid" if kind == "binary" else "softmax"

@@ -25,8 +25,10 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     z = 1.959964
     share = hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(
-        share * (1 - share) / count + z * z / (4 * count * count)
+    half = (
+        z
+        / (1 + z * z / count)
+        * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     )
     return max(0.0, middle - half), min(1.0, middle + half)
 
@@ -66,8 +68,12 @@ def tally(said: list[Said]) -> dict[str, Any]:
         ),
     }
     return {
-        name: {"hits": hits, "of": count, "share": hits / max(count, 1),
-               "interval": wilson(hits, count)}
+        name: {
+            "hits": hits,
+            "of": count,
+            "share": hits / max(count, 1),
+            "interval": wilson(hits, count),
+        }
         for name, (hits, count) in counts.items()
     }
 

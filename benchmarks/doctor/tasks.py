@@ -88,7 +88,8 @@ def topics(rows: int, seed: int, most: int = 24) -> Rows:
         length = rng.integers(6, 20)
         typical = rng.random(length) < 0.4
         words = np.where(
-            typical, 1 + 25 * topic + rng.integers(0, 25, length),
+            typical,
+            1 + 25 * topic + rng.integers(0, 25, length),
             101 + rng.integers(0, 100, length),
         )
         x[row, :length] = words
@@ -135,7 +136,12 @@ def polynomial(rows: int, seed: int) -> Rows:
     """One number from six, by products and squares."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, 6))
-    y = x[:, 0] * x[:, 1] + 0.7 * x[:, 2] ** 2 - x[:, 3] + 0.1 * rng.standard_normal(rows)
+    y = (
+        x[:, 0] * x[:, 1]
+        + 0.7 * x[:, 2] ** 2
+        - x[:, 3]
+        + 0.1 * rng.standard_normal(rows)
+    )
     return x, (y - y.mean()) / y.std()
 
 
@@ -144,7 +150,9 @@ def strokes(rows: int, seed: int) -> Rows:
     from nnperf_utils import datasets
 
     data = datasets.load_mnist1d(samples=2000, seed=seed % 50)
-    x, y = (np.concatenate([p[i] for p in (data.train, data.validation)]) for i in (0, 1))
+    x, y = (
+        np.concatenate([p[i] for p in (data.train, data.validation)]) for i in (0, 1)
+    )
     return x.reshape(len(x), -1, 1)[:rows], y[:rows]
 
 
@@ -206,7 +214,9 @@ def diabetes(rows: int, seed: int) -> Rows:
     from nnperf_utils import datasets
 
     data = datasets.load_diabetes(seed=seed % 50)
-    x, y = (np.concatenate([p[i] for p in (data.train, data.validation)]) for i in (0, 1))
+    x, y = (
+        np.concatenate([p[i] for p in (data.train, data.validation)]) for i in (0, 1)
+    )
     return x, y
 
 

@@ -4,6 +4,7 @@ What a training left (weights now and then, curves) is kept as arrays, so that w
 doctor makes of it can be computed again in a second when the doctor has changed.
 """
 
+import ast
 import contextlib
 import copy
 import hashlib
@@ -27,8 +28,16 @@ from nnperf_utils.doctor.reference import skill
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / "_build" / "doctor"
-LOOKING = ("causes", "callback", "data", "network", "structure", "readings", "reference",
-           "evidence")
+LOOKING = (
+    "causes",
+    "callback",
+    "data",
+    "network",
+    "structure",
+    "readings",
+    "reference",
+    "evidence",
+)
 
 
 class Clock(keras.callbacks.Callback):
@@ -51,10 +60,17 @@ def feed(spec: dict, x: np.ndarray, y: np.ndarray) -> tuple[tuple, dict]:
     """Return what ``fit`` is given: arrays, a ``tf.data`` set, or a generator."""
     fit = spec["fit"]
     size = fit["batch_size"]
+    weights = {}
+    if fit.get("class_weight"):
+        labels = y.argmax(axis=1) if y.ndim > 1 else np.ravel(y).astype(int)
+        counts = np.bincount(labels)
+        weights["class_weight"] = {
+            c: len(labels) / (len(counts) * n) for c, n in enumerate(counts) if n
+        }
     if fit["feed"] == "tf.data":
         rows = tf.data.Dataset.from_tensor_slices((x, y))
         rows = rows.shuffle(len(x), seed=spec["seed"]).batch(size)
-        return (rows,), {}
+        return (rows,), weights
     if fit["feed"] == "generator":
         steps = -(-len(x) // size)
 
@@ -66,8 +82,8 @@ def feed(spec: dict, x: np.ndarray, y: np.ndarray) -> tuple[tuple, dict]:
                     chosen = along[start : start + size]
                     yield x[chosen], y[chosen]
 
-        return (batches(),), {"steps_per_epoch": steps}
-    return (x, y), {"batch_size": size, "shuffle": fit["shuffle"]}
+        return (batches(),), {"steps_per_epoch": steps, **weights}
+    return (x, y), {"batch_size": size, "shuffle": fit["shuffle"], **weights}
 
 
 def train(spec: dict, doctor: bool = True) -> tuple[keras.Model, Doctor, Clock, str]:
@@ -100,7 +116,9 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
     if failure:
         return -1.0
     clean = copy.deepcopy(spec)
-    clean["data"] = [op for op in spec["data"] if op[0] not in ("flip", "shuffle_labels")]
+    clean["data"] = [
+        op for op in spec["data"] if op[0] not in ("flip", "shuffle_labels")
+    ]
     parts = data_of(clean)
     xv, yv = parts[2], parts[3]
     finite = np.isfinite(xv.reshape(len(xv), -1)).all(axis=1)
@@ -113,7 +131,7 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
         return max(-1.0, skill(yv, out, kind))
     labels = yv.argmax(axis=1) if yv.ndim > 1 else np.ravel(yv)
     if out.shape[1] == 1:
-        middle = 0.5 if 0 <= out.min() and out.max() <= 1 else 0.0
+        middle = 0.5 if out.min() >= 0 and out.max() <= 1 else 0.0
         values = np.unique(labels)
         answers = np.where(out.ravel() > middle, values.max(), values.min())
     else:
@@ -126,12 +144,16 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
 
 
 def digest(*of: Any) -> str:
-    """Return a short name for anything that JSON can hold, or files."""
+    """Return a short name for anything that JSON can hold, or what programs do.
+
+    A program's form and comments do not count.
+    """
     found = hashlib.sha256()
     for one in of:
-        found.update(
-            one.read_bytes() if isinstance(one, Path) else json.dumps(one).encode()
-        )
+        if isinstance(one, Path):
+            found.update(ast.dump(ast.parse(one.read_text("utf-8"))).encode())
+        else:
+            found.update(json.dumps(one).encode())
     return found.hexdigest()[:16]
 
 
@@ -235,6 +257,7 @@ def revived(spec: dict, about: dict[str, Any]) -> Doctor:
             validation=(xv, yv),
             batch_size=more.get("batch_size"),
             shuffle=more.get("shuffle", True),
+            class_weight=more.get("class_weight"),
             known=True,
         )
         recording.fits = 1

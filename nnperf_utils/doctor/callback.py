@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -39,8 +40,9 @@ class Doctor(keras.callbacks.Callback):
     Examples
     --------
     >>> doctor = Doctor(x, y, validation_data=(x_val, y_val))  # doctest: +SKIP
-    >>> model.fit(x, y, validation_data=(x_val, y_val), epochs=30,
-    ...           callbacks=[doctor])  # doctest: +SKIP
+    >>> model.fit(
+    ...     x, y, validation_data=(x_val, y_val), epochs=30, callbacks=[doctor]
+    ... )  # doctest: +SKIP
     >>> doctor.findings  # doctest: +SKIP
     """
 
@@ -112,12 +114,17 @@ class Doctor(keras.callbacks.Callback):
 
     def _look(self) -> tuple[Evidence, list[Finding]]:
         recording = self._recording
-        state = None if recording is None else (recording.fits, len(recording.snapshots),
-                                                recording.epochs)
+        state = (
+            None
+            if recording is None
+            else (recording.fits, len(recording.snapshots), recording.epochs)
+        )
         if self._looked is None or self._looked[0] != state or recording is None:
             model, notes = (recording.model, []) if recording else self._failed()
             train, validation, more = self._rows()
-            evidence = gather(model, recording, train, validation)
+            with warnings.catch_warnings():  # Keras has said them once, in the training
+                warnings.simplefilter("ignore")
+                evidence = gather(model, recording, train, validation)
             for text in [*notes, *more]:
                 evidence.note(text)
             self._looked = (state, evidence, rules.diagnose(evidence))
@@ -156,8 +163,10 @@ class Doctor(keras.callbacks.Callback):
             return False
         return all(
             len(t.shape) in (a.ndim, a.ndim + 1)
-            and all(s is None or s == n for s, n in zip(t.shape[1:], a.shape[1:],
-                                                        strict=False))
+            and all(
+                s is None or s == n
+                for s, n in zip(t.shape[1:], a.shape[1:], strict=False)
+            )
             for t, a in zip(tensors, self._train.inputs, strict=True)
         )
 
@@ -213,7 +222,9 @@ class Doctor(keras.callbacks.Callback):
                 f"{type(build).__name__}."
             )
         if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-            raise ValueError(f"seeds must be a whole number of 1 or more, got {seeds!r}.")
+            raise ValueError(
+                f"seeds must be a whole number of 1 or more, got {seeds!r}."
+            )
         train, validation, _ = self._rows()
         if train is None:
             raise ValueError(
@@ -230,7 +241,9 @@ class Doctor(keras.callbacks.Callback):
         for seed in range(seeds):
             keras.utils.set_random_seed(seed)
             model = build()
-            if not isinstance(model, keras.Model) or not getattr(model, "compiled", False):
+            if not isinstance(model, keras.Model) or not getattr(
+                model, "compiled", False
+            ):
                 raise TypeError(
                     "build must return a compiled keras.Model, got "
                     f"{type(model).__name__}."
@@ -253,7 +266,8 @@ class Doctor(keras.callbacks.Callback):
         np.random.set_state(state)
         frame = pd.DataFrame(rows, columns=["seed", "cause", "confidence"])
         table = frame.groupby("cause").agg(
-            share=("seed", lambda s: s.nunique() / seeds), confidence=("confidence", "mean")
+            share=("seed", lambda s: s.nunique() / seeds),
+            confidence=("confidence", "mean"),
         )
         return table.sort_values(["share", "confidence"], ascending=False).reset_index()
 

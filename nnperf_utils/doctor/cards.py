@@ -79,7 +79,9 @@ def html(findings: Sequence[Finding], evidence: Evidence) -> str:
         )
         below = _not_seen(evidence)
     else:
-        below = " ".join(filter(None, [_summary(findings, evidence), _not_seen(evidence)]))
+        below = " ".join(
+            filter(None, [_summary(findings, evidence), _not_seen(evidence)])
+        )
     note = f'<div style="max-width:46em"><small>{escape(below)}</small></div>'
     return cards + (note if below else "")
 

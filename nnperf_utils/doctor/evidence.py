@@ -135,11 +135,14 @@ def gather(
                 strict=True,
             )
         )
-        seen.attempt("frozen layers", lambda e: e.signs.extend(
-            structure.frozen(model, values)))
+        seen.attempt(
+            "frozen layers", lambda e: e.signs.extend(structure.frozen(model, values))
+        )
         if first.update == 0:
-            seen.attempt("starting weights", lambda e: e.signs.extend(
-                structure.bad_weights(model, values)))
+            seen.attempt(
+                "starting weights",
+                lambda e: e.signs.extend(structure.bad_weights(model, values)),
+            )
     if train is not None:
         seen.attempt("output and loss", _outputs, model, train, validation, targets)
     snapshots = [first] if recording is None else recording.snapshots or [first]
@@ -155,8 +158,9 @@ def gather(
         seen.note("gradients, for want of a loss from compile")
     elif _finite_inputs(train) and train.targets[0].dtype.kind in "fiub":
         seen.attempt("gradients and activations", _layers, model, snapshots, train)
-    seen.attempt("predictions", _scores, model, recording, snapshots, train, validation,
-                 targets)
+    seen.attempt(
+        "predictions", _scores, model, recording, snapshots, train, validation, targets
+    )
     seen.attempt("what can be learned", _attainable, model, train, validation, targets)
     return seen
 
@@ -196,15 +200,22 @@ def _inputs(seen: Evidence, train: Part, model: keras.Model | None) -> None:
     facts["n_train"] = len(train)
     facts["n_inputs"] = len(train.inputs)
     tokens = token_inputs(train, model)
-    floats = [a for a, t in zip(train.inputs, tokens, strict=True)
-              if not t and a.dtype.kind in "fiub"]
+    floats = [
+        a
+        for a, t in zip(train.inputs, tokens, strict=True)
+        if not t and a.dtype.kind in "fiub"
+    ]
     facts["tokens"] = any(tokens)
     bad = sum(int((~np.isfinite(a)).sum()) for a in train.inputs if a.dtype.kind == "f")
-    bad += sum(int((~np.isfinite(a)).sum()) for a in train.targets if a.dtype.kind == "f")
+    bad += sum(
+        int((~np.isfinite(a)).sum()) for a in train.targets if a.dtype.kind == "f"
+    )
     facts["nonfinite"] = bad
     frames = []
     for number, array in enumerate(floats):
-        values = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[:, None]
+        values = (
+            array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[:, None]
+        )
         if array.ndim == 2 or array.shape[-1] > 4:
             columns = values
         else:
@@ -212,13 +223,15 @@ def _inputs(seen: Evidence, train: Part, model: keras.Model | None) -> None:
         columns = columns.astype("float64")
         columns[~np.isfinite(columns)] = np.nan
         with np.errstate(all="ignore"):
-            frame = pd.DataFrame({
-                "input": number,
-                "column": np.arange(columns.shape[1]),
-                "mean": np.nanmean(columns, axis=0),
-                "spread": np.nanstd(columns, axis=0),
-                "largest": np.nanmax(np.abs(columns), axis=0),
-            })
+            frame = pd.DataFrame(
+                {
+                    "input": number,
+                    "column": np.arange(columns.shape[1]),
+                    "mean": np.nanmean(columns, axis=0),
+                    "spread": np.nanstd(columns, axis=0),
+                    "largest": np.nanmax(np.abs(columns), axis=0),
+                }
+            )
         frames.append(frame)
     if frames:
         table = pd.concat(frames, ignore_index=True)
@@ -226,12 +239,15 @@ def _inputs(seen: Evidence, train: Part, model: keras.Model | None) -> None:
         moving = table[table["spread"] > 1e-9]
         if len(moving):
             spread = moving["spread"]
-            facts["input_size"] = float(np.sqrt(np.mean(
-                moving["mean"] ** 2 + spread**2)))
+            facts["input_size"] = float(
+                np.sqrt(np.mean(moving["mean"] ** 2 + spread**2))
+            )
             facts["input_largest"] = float(moving["largest"].max())
             facts["input_spread_max"] = float(spread.max())
             facts["input_spread_median"] = float(spread.median())
-            facts["input_mixed"] = float(spread.max() / max(spread.quantile(0.1), 1e-12))
+            facts["input_mixed"] = float(
+                spread.max() / max(spread.quantile(0.1), 1e-12)
+            )
             if len(moving) <= 3:
                 facts["input_mixed"] = float(spread.max() / spread.min())
             facts["input_offset"] = float((moving["mean"].abs() / spread).median())
@@ -239,10 +255,14 @@ def _inputs(seen: Evidence, train: Part, model: keras.Model | None) -> None:
             worst = int(spread.idxmax())
             facts["input_worst_column"] = int(table.loc[worst, "column"])
     if model is not None:
-        normalized = [isinstance(one, _NORMALIZING) for one in network.leaves(model)[:4]]
+        normalized = [
+            isinstance(one, _NORMALIZING) for one in network.leaves(model)[:4]
+        ]
         facts["normalizes_inputs"] = any(normalized)
     for array, is_token in zip(train.inputs, tokens, strict=True):
-        if (is_token and array.ndim == 2) or (array.ndim == 3 and array.dtype.kind == "f"):
+        if (is_token and array.ndim == 2) or (
+            array.ndim == 3 and array.dtype.kind == "f"
+        ):
             empty = array == 0 if array.ndim == 2 else (array == 0).all(axis=2)
             trailing = np.flip(np.logical_and.accumulate(np.flip(empty, 1), axis=1), 1)
             leading = np.logical_and.accumulate(empty, axis=1)
@@ -264,8 +284,10 @@ def token_inputs(part: Part, model: keras.Model | None) -> list[bool]:
             whole = bool(np.array_equal(few, np.round(few)) and (few >= 0).all())
         found.append(whole and embeds and array.ndim <= 2)
     if model is None:
-        found = [f and a.ndim == 2 and a.max(initial=0) > 20 and a.min(initial=0) >= 0
-                 for f, a in zip(found, part.inputs, strict=True)]
+        found = [
+            f and a.ndim == 2 and a.max(initial=0) > 20 and a.min(initial=0) >= 0
+            for f, a in zip(found, part.inputs, strict=True)
+        ]
     return found
 
 
@@ -280,7 +302,8 @@ def _targets(seen: Evidence, train: Part, targets: list[Target]) -> None:
     for y, target in zip(train.targets, targets, strict=True):
         if target.kind == "text":
             seen.signs += structure.pairing(
-                network.Output("", "", None, "", "", None), target, y)
+                network.Output("", "", None, "", "", None), target, y
+            )
         if target.labels is not None:
             _, ratio = rarest(target.labels, target.classes)
             facts["classes"] = target.classes
@@ -293,7 +316,9 @@ def _targets(seen: Evidence, train: Part, targets: list[Target]) -> None:
             with np.errstate(all="ignore"):
                 facts["target_spread"] = float(np.nanmax(np.nanstd(columns, axis=0)))
                 facts["target_mean"] = float(np.nanmax(np.abs(np.nanmean(columns, 0))))
-                facts["target_spread_min"] = float(np.nanmin(np.nanstd(columns, axis=0)))
+                facts["target_spread_min"] = float(
+                    np.nanmin(np.nanstd(columns, axis=0))
+                )
 
 
 def _order(seen: Evidence, train: Part, targets: list[Target]) -> None:
@@ -316,7 +341,8 @@ def _order(seen: Evidence, train: Part, targets: list[Target]) -> None:
             seen.facts["sorted"] = lag
             ranks = pd.Series(values).rank().to_numpy()
             seen.facts["monotone"] = abs(
-                float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]))
+                float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+            )
             inside = train.flat()
             if inside.shape[1]:
                 moved = np.nan_to_num(inside - inside.mean(axis=0))
@@ -331,8 +357,11 @@ def _parts(
     """Compare training and validation rows."""
     facts = seen.facts
     facts["n_val"] = len(validation)
-    bad = sum(int((~np.isfinite(a)).sum()) for a in
-              [*validation.inputs, *validation.targets] if a.dtype.kind == "f")
+    bad = sum(
+        int((~np.isfinite(a)).sum())
+        for a in [*validation.inputs, *validation.targets]
+        if a.dtype.kind == "f"
+    )
     facts["nonfinite"] = facts.get("nonfinite", 0) + bad
     a, b = train.flat(), validation.flat()
     if a.shape[1] and a.shape[1] == b.shape[1]:
@@ -345,7 +374,9 @@ def _parts(
         certain = table["surplus"] > 6
         facts["part_shift"] = float((table["shift"].abs() * certain).mean())
         facts["part_shift_max"] = float((table["shift"].abs() * certain).max())
-        facts["part_shift_share"] = float((certain & (table["shift"].abs() > 0.5)).mean())
+        facts["part_shift_share"] = float(
+            (certain & (table["shift"].abs() > 0.5)).mean()
+        )
         # spread: 1 is a factor of two; by chance about 1 / sqrt(n)
         chance = 5 / np.sqrt(min(len(sample_a), len(sample_b)))
         spread = table["spread"].abs().clip(upper=20)
@@ -359,20 +390,28 @@ def _parts(
         _columns_agree(facts, sample_a, sample_b)
     for y, target in zip(validation.targets, targets, strict=False):
         other = describe_target(y)
-        facts.setdefault("coding_differs", other.coding != target.coding and (
-            {"one-hot", "text"} & {other.coding, target.coding} != set()))
+        facts.setdefault(
+            "coding_differs",
+            other.coding != target.coding
+            and ({"one-hot", "text"} & {other.coding, target.coding} != set()),
+        )
         if target.labels is not None and other.coding == target.coding:
             if target.coding == "whole":
-                first = pd.Series(target.values[target.labels]).value_counts(normalize=True)
+                first = pd.Series(target.values[target.labels]).value_counts(
+                    normalize=True
+                )
                 second = pd.Series(np.ravel(y)).value_counts(normalize=True)
                 apart = first.sub(second, fill_value=0).abs().sum() / 2
                 facts["labels_apart"] = float(apart)
-                facts["labels_unknown"] = float(np.mean(~np.isin(np.ravel(y),
-                                                                 target.values)))
+                facts["labels_unknown"] = float(
+                    np.mean(~np.isin(np.ravel(y), target.values))
+                )
             elif target.coding == "one-hot" and y.shape[-1] == len(target.values):
                 mine = np.bincount(target.labels, minlength=len(target.values))
                 theirs = np.asarray(y, "float64").mean(axis=0)
-                facts["labels_apart"] = float(np.abs(mine / mine.sum() - theirs).sum() / 2)
+                facts["labels_apart"] = float(
+                    np.abs(mine / mine.sum() - theirs).sum() / 2
+                )
         elif target.kind == "regression" and y.dtype.kind in "fiu":
             mine = train.targets[0].reshape(len(train), -1).astype("float64")
             theirs = y.reshape(len(y), -1).astype("float64")
@@ -389,7 +428,9 @@ def _tokens_apart(a: np.ndarray, b: np.ndarray) -> float:
 
     Half the sum of all differences of their shares, less what chance would make of it.
     """
-    values, codes = np.unique(np.concatenate([a.ravel(), b.ravel()]), return_inverse=True)
+    values, codes = np.unique(
+        np.concatenate([a.ravel(), b.ravel()]), return_inverse=True
+    )
     counts = [
         np.bincount(part, minlength=len(values)).astype("float64")
         for part in np.split(codes, [a.size])
@@ -435,7 +476,9 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
     for layer in layers:
         if isinstance(layer, (keras.layers.Dense, keras.layers.Embedding)):
             width = getattr(layer, "units", None) or getattr(layer, "output_dim", None)
-            widths.append((layer.name, int(width), isinstance(layer, keras.layers.Dense)))
+            widths.append(
+                (layer.name, int(width), isinstance(layer, keras.layers.Dense))
+            )
         elif isinstance(layer, keras.layers.RNN):
             widths.append((layer.name, int(getattr(layer, "units", 0) or 0), True))
         elif hasattr(layer, "filters"):
@@ -448,11 +491,13 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
         kinds.add(type(layer).__name__)
     facts["recurrent"] = any(isinstance(one, keras.layers.RNN) for one in layers)
     facts["simple_recurrent"] = any(
-        isinstance(one, keras.layers.SimpleRNN) for one in layers)
+        isinstance(one, keras.layers.SimpleRNN) for one in layers
+    )
     facts["convolutional"] = any("Conv" in kind for kind in kinds)
     facts["residual"] = "Add" in kinds
     facts["masks"] = "Masking" in kinds or any(
-        getattr(one, "mask_zero", False) for one in layers)
+        getattr(one, "mask_zero", False) for one in layers
+    )
     facts["hidden"] = max(len([w for w in widths if w[2]]) - 1, 0)
     hidden = [w for w in widths if w[2]][:-1]
     if hidden:
@@ -464,8 +509,13 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
         facts["dropout_layer"] = max(dropouts, key=lambda d: d[1])[0]
         facts["dropout_kept"] = float(np.prod([1 - rate for _, rate in dropouts]))
         facts["dropouts"] = len(dropouts)
-    facts["activations"] = sorted({network.activation_of(one) for one in layers
-                                   if getattr(one, "activation", None) is not None})
+    facts["activations"] = sorted(
+        {
+            network.activation_of(one)
+            for one in layers
+            if getattr(one, "activation", None) is not None
+        }
+    )
     _regularizers(facts, layers)
     _batch_normalization(facts, layers, model)
     if recording is None:
@@ -495,9 +545,11 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
             boost = 1.0
         facts["rate_relative"] = float(np.log10(max(np.median(rates), 1e-12) / usual))
         facts["rate_effective"] = float(
-            np.log10(max(np.median(rates), 1e-12) * boost / usual))
-        facts["rate_died"] = float(np.log10(max(max(rates), 1e-12) /
-                                            max(np.median(rates), 1e-12)))
+            np.log10(max(np.median(rates), 1e-12) * boost / usual)
+        )
+        facts["rate_died"] = float(
+            np.log10(max(max(rates), 1e-12) / max(np.median(rates), 1e-12))
+        )
 
 
 def _batch_size(arguments: Any) -> int | None:
@@ -513,8 +565,13 @@ def _batch_size(arguments: Any) -> int | None:
 def _regularizers(facts: dict, layers: list) -> None:
     strongest = 0.0
     for layer in layers:
-        for name in ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
-                     "embeddings_regularizer", "activity_regularizer"):
+        for name in (
+            "kernel_regularizer",
+            "recurrent_regularizer",
+            "bias_regularizer",
+            "embeddings_regularizer",
+            "activity_regularizer",
+        ):
             regularizer = getattr(layer, name, None)
             for kind in ("l1", "l2"):
                 value = getattr(regularizer, kind, None)
@@ -533,14 +590,19 @@ def _batch_normalization(facts: dict, layers: list, model: keras.Model) -> None:
     facts["batchnorm_momentum_low"] = float(min(one.momentum for one in found))
     facts["batchnorm_epsilon"] = float(max(one.epsilon for one in found))
     facts["batchnorm_frozen"] = any(not one.trainable for one in found)
-    held = [one for one in network.leaves(model)
-            if not isinstance(one, (keras.layers.Flatten, keras.layers.Reshape))]
+    held = [
+        one
+        for one in network.leaves(model)
+        if not isinstance(one, (keras.layers.Flatten, keras.layers.Reshape))
+    ]
     facts["batchnorm_last"] = False
     for position, one in enumerate(held):
         if isinstance(one, keras.layers.BatchNormalization):
             after = held[position + 1 :]
-            if not any(a.weights and not isinstance(a, keras.layers.BatchNormalization)
-                       for a in after):
+            if not any(
+                a.weights and not isinstance(a, keras.layers.BatchNormalization)
+                for a in after
+            ):
                 facts["batchnorm_last"] = True
                 facts["batchnorm_layer"] = one.name
 
@@ -562,8 +624,9 @@ def _curves(seen: Evidence, recording: Recording) -> None:
         if np.isnan(curve).all() and name not in logs[0]:
             continue
         finite = np.isfinite(curve)
-        facts[f"{key}_nan"] = bool((~finite[[i for i, log in enumerate(logs)
-                                             if name in log]]).any())
+        facts[f"{key}_nan"] = bool(
+            (~finite[[i for i, log in enumerate(logs) if name in log]]).any()
+        )
         if not finite.any():
             continue
         if facts[f"{key}_nan"]:
@@ -579,8 +642,9 @@ def _curves(seen: Evidence, recording: Recording) -> None:
             if np.isfinite(valid).any():
                 facts["val_accuracy_last"] = float(valid[np.isfinite(valid)][-1])
                 facts["val_accuracy_max"] = float(np.nanmax(valid))
-                facts["val_accuracy_swing"] = float(np.nanmean(np.abs(np.diff(valid)))
-                                                    ) if len(valid) > 1 else 0.0
+                facts["val_accuracy_swing"] = (
+                    float(np.nanmean(np.abs(np.diff(valid)))) if len(valid) > 1 else 0.0
+                )
             break
 
 
@@ -603,7 +667,9 @@ def curve_facts(curve: np.ndarray) -> dict[str, float]:
         size = max(np.ptp(curve), 1e-12)
         found["ups"] = float(np.mean(steps > 0.03 * size))
         path = np.abs(steps).sum()
-        found["roughness"] = float(path / max(abs(curve[-1] - curve[0]), 1e-3 * path + 1e-12))
+        found["roughness"] = float(
+            path / max(abs(curve[-1] - curve[0]), 1e-3 * path + 1e-12)
+        )
         half = curve[n // 3 :]
         level = max(abs(np.median(half)), 1e-9)
         found["swing"] = float(np.median(np.abs(np.diff(half))) / level)
@@ -613,7 +679,9 @@ def curve_facts(curve: np.ndarray) -> dict[str, float]:
         found["jitter_max"] = float(away.max() / level)
         # the share of what the last third still gained
         third = max(1, n // 3)
-        before = float(np.median(curve[-2 * third : -third] if n >= 2 * third else curve[:1]))
+        before = float(
+            np.median(curve[-2 * third : -third] if n >= 2 * third else curve[:1])
+        )
         after = float(np.median(curve[-third:]))
         found["gain"] = (before - after) / max(abs(before), 1e-9)
         found["gain_share"] = (before - after) / size
@@ -654,8 +722,11 @@ def _outputs(
         if validation is not None and not signs and targets[at].kind != "text":
             other = validation.targets[at]
             if other.dtype.kind in "fiub":
-                signs = [s for s in structure.pairing(output, describe_target(other), other)
-                         if s.cause == "label_encoding"]
+                signs = [
+                    s
+                    for s in structure.pairing(output, describe_target(other), other)
+                    if s.cause == "label_encoding"
+                ]
         seen.signs += signs
     first = found[0]
     seen.facts |= {
@@ -677,11 +748,13 @@ def _drift(
         return
 
     def moved(one: Snapshot, other: Snapshot) -> np.ndarray:
-        return np.array([
-            np.linalg.norm(other.trainable[i] - one.trainable[i])
-            / max(np.linalg.norm(one.trainable[i]), 1e-12)
-            for i in kernels
-        ])
+        return np.array(
+            [
+                np.linalg.norm(other.trainable[i] - one.trainable[i])
+                / max(np.linalg.norm(one.trainable[i]), 1e-12)
+                for i in kernels
+            ]
+        )
 
     with np.errstate(all="ignore"):
         first, last = snapshots[0], snapshots[-1]
@@ -699,9 +772,12 @@ def _drift(
         before = snapshots[-2]
         steps = max(last.update - before.update, 1)
         facts["update_late"] = float(np.median(moved(before, last)) / steps)
-        facts["drift_late"] = float(np.median(moved(before, last))
-                                    / max(last.epoch - before.epoch, 1))
-        norms = [[np.linalg.norm(s.trainable[i]) for i in kernels] for s in (first, last)]
+        facts["drift_late"] = float(
+            np.median(moved(before, last)) / max(last.epoch - before.epoch, 1)
+        )
+        norms = [
+            [np.linalg.norm(s.trainable[i]) for i in kernels] for s in (first, last)
+        ]
         growth = np.array(norms[1]) / np.maximum(norms[0], 1e-12)
         facts["growth"] = float(np.median(growth))
         facts["growth_max"] = float(growth.max())
@@ -719,7 +795,13 @@ def _layers(
         return
     ends = [s for s in finite if s.epoch > 0]
     early = [s for s in finite if s.epoch == 0]
-    chosen = [*early[:1], *early[-1:], *ends[:1], *ends[len(ends) // 2 :][:1], *ends[-1:]]
+    chosen = [
+        *early[:1],
+        *early[-1:],
+        *ends[:1],
+        *ends[len(ends) // 2 :][:1],
+        *ends[-1:],
+    ]
     chosen = list({id(s): s for s in chosen}.values())
     probe = train.sample(PROBES)
     readings = read(model, chosen, probe)
@@ -741,8 +823,9 @@ def _layers(
     if times:
         seen.frames["time"] = pd.DataFrame(times, columns=["epoch", "step", "value"])
     for key, reading in (("start", readings[0]), ("end", readings[-1])):
-        facts |= {f"{key}_{name}": value
-                  for name, value in reading_facts(reading).items()}
+        facts |= {
+            f"{key}_{name}": value for name, value in reading_facts(reading).items()
+        }
     middle = [reading_facts(r) for r in readings]
     for name in ("dead_mean", "dead_worst", "saturated_mean", "saturated_worst"):
         found = [m[name] for m in middle if name in m]
@@ -778,16 +861,21 @@ def reading_facts(reading: Reading) -> dict[str, Any]:
     if len(sizes) >= 2:
         inner = sizes[:-1]
         found["signal_growth"] = float(inner[-1] / max(inner[0], 1e-30))
-        found["signal_max"] = float(max(v["largest"] for v in reading.layers.values()
-                                        if "largest" in v))
+        found["signal_max"] = float(
+            max(v["largest"] for v in reading.layers.values() if "largest" in v)
+        )
         found["signal_size_max"] = float(max(sizes))
-        differ = [v["differences"] for v in reading.layers.values() if "differences" in v]
+        differ = [
+            v["differences"] for v in reading.layers.values() if "differences" in v
+        ]
         found["differences_ratio"] = float(differ[-2] / max(differ[0], 1e-30))
     for metric in ("dead", "saturated"):
         values = [(n, v[metric]) for n, v in reading.layers.items() if metric in v]
-        if metric == "saturated" and values:
-            last = list(reading.layers)[-1]
-            values = [(n, v) for n, v in values if n != last]
+        if metric == "saturated":  # the last layer's sigmoid may well be sure
+            values = [(n, v) for n, v in values if n != list(reading.layers)[-1]]
+        if not values:
+            before = {"dead": "dead_before", "saturated": "ends_before"}[metric]
+            values = [(n, v[before]) for n, v in reading.layers.items() if before in v]
         if values:
             name, worst = max(values, key=lambda pair: pair[1])
             found[f"{metric}_worst"], found[f"{metric}_layer"] = worst, name
@@ -876,8 +964,9 @@ def _scores(
     outs, loss = predictions(model, last, rows)
     facts["val_loss_inference"] = loss
     facts["val_skill"], answers, labels = _skill(outs, rows, targets)
-    facts |= {f"val_{k}": v for k, v in _answers(answers, labels, outs, targets,
-                                                  rows).items()}
+    facts |= {
+        f"val_{k}": v for k, v in _answers(answers, labels, outs, targets, rows).items()
+    }
     facts["val_skill_best"] = facts["val_skill"]
     if best is not last:
         outs, _ = predictions(model, best, rows)
@@ -890,8 +979,9 @@ def _skill(
 ) -> tuple[float, np.ndarray | None, np.ndarray | None]:
     """Return the mean skill over outputs, and the first one's answers and labels."""
     found, first = [], (None, None)
-    for position, (out, y, target) in enumerate(zip(outs, part.targets, targets,
-                                                     strict=False)):
+    for position, (out, y, target) in enumerate(
+        zip(outs, part.targets, targets, strict=False)
+    ):
         if target.kind in ("binary", "multiclass"):
             answers, labels = _classes(out, y, target)
             if answers is None:
@@ -902,8 +992,10 @@ def _skill(
         elif target.kind == "multilabel":
             out = out.reshape(y.shape)
             middle = 0.5 if out.min() >= 0 and out.max() <= 1 else 0.0
-            each = [skill(y[:, i].astype(int), (out[:, i] > middle).astype(int), "binary")
-                    for i in range(y.shape[1])]
+            each = [
+                skill(y[:, i].astype(int), (out[:, i] > middle).astype(int), "binary")
+                for i in range(y.shape[1])
+            ]
             found.append(float(np.mean(each)))
         elif target.kind == "regression" and out.size == y.size:
             found.append(skill(y, out, "regression"))
@@ -931,10 +1023,17 @@ def _classes(out: np.ndarray, y: np.ndarray, target: Target) -> tuple:
     if out.size == len(y) and target.kind == "binary":
         scores = np.ravel(out)
         low, high = target.values[:2]
-        if 0 <= np.nanmin(scores) and np.nanmax(scores) <= 1:
+        if np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1:
             return (scores > 0.5).astype(int), labels
-        middle = 0.0 if (low, high) != (0, 1) else (
-            0.5 if abs(np.nanmedian(scores) - 0.5) < 0.5 and np.nanstd(scores) < 1 else 0.0)
+        middle = (
+            0.0
+            if (low, high) != (0, 1)
+            else (
+                0.5
+                if abs(np.nanmedian(scores) - 0.5) < 0.5 and np.nanstd(scores) < 1
+                else 0.0
+            )
+        )
         return (scores > middle).astype(int), labels
     if out.size == len(y):
         nearest = np.abs(np.ravel(out)[:, None] - target.values[None]).argmin(axis=1)
@@ -1021,16 +1120,24 @@ def _attainable(
     rows = train.sample(ROWS)
     y = _as_classes(rows.targets[0], target)
     x = features(rows.inputs, tokens)
-    if not x.shape[1] or y is None or not np.isfinite(y).all() or (
-        kind != "regression" and len(np.unique(y)) < 2
+    if (
+        not x.shape[1]
+        or y is None
+        or not np.isfinite(y).all()
+        or (kind != "regression" and len(np.unique(y)) < 2)
     ):
         return
     other = None
     if validation is not None and validation.targets:
         chosen = validation.sample(ROWS)
         yv = _as_classes(chosen.targets[0], target)
-        both = features([np.concatenate(pair) for pair in
-                         zip(rows.inputs, chosen.inputs, strict=True)], tokens)
+        both = features(
+            [
+                np.concatenate(pair)
+                for pair in zip(rows.inputs, chosen.inputs, strict=True)
+            ],
+            tokens,
+        )
         x, xv = both[: len(rows)], both[len(rows) :]
         if yv is not None and np.isfinite(yv).all():
             other = (xv, yv)

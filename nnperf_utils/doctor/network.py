@@ -11,7 +11,14 @@ import numpy as np
 
 from nnperf_utils.engine import private
 
-__all__ = ["Output", "activation_of", "leaves", "loss_name", "optimizer_facts", "outputs"]
+__all__ = [
+    "Output",
+    "activation_of",
+    "leaves",
+    "loss_name",
+    "optimizer_facts",
+    "outputs",
+]
 
 _SNAKE = {
     "mse": "mean_squared_error",
@@ -62,6 +69,8 @@ def activation_of(layer: keras.Layer) -> str:
     """Return the name of the function that a layer ends with; ``linear`` of none."""
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "batch_normalization"
     if isinstance(layer, keras.layers.ReLU):
         return "relu"
     if isinstance(layer, keras.layers.LeakyReLU):
@@ -91,7 +100,9 @@ def loss_name(loss: Any) -> str:
     else:
         name = getattr(loss, "__name__", "custom")
     snake = "".join(
-        f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower()
+        f"_{c.lower()}"
+        if c.isupper() and i and not name[i - 1].isupper()
+        else c.lower()
         for i, c in enumerate(name)
     )
     snake = {"klddivergence": "kl_divergence", "kldivergence": "kl_divergence"}.get(
@@ -169,7 +180,12 @@ def _end(tensor: Any) -> tuple[str, keras.Layer | None, int | None, str]:
     if isinstance(layer, keras.layers.Layer):
         return name, layer, units, activation_of(layer)
     kind = type(layer).__name__.lower()  # an operation of keras.ops
-    return name, None, units, kind if kind in ("softmax", "sigmoid", "relu") else "linear"
+    return (
+        name,
+        None,
+        units,
+        kind if kind in ("softmax", "sigmoid", "relu") else "linear",
+    )
 
 
 def _losses(model: keras.Model, count: int) -> list[Any]:

@@ -23,7 +23,9 @@ _BY_LAYER = {
 _COLUMNS = ("unscaled_inputs", "data_leakage", "nonfinite_data")
 
 
-def draw(evidence: Evidence, finding: Finding | None, *, ax: Axes | None = None) -> Axes:
+def draw(
+    evidence: Evidence, finding: Finding | None, *, ax: Axes | None = None
+) -> Axes:
     """Draw the evidence for a finding; the curves where there is none.
 
     Parameters
@@ -40,7 +42,11 @@ def draw(evidence: Evidence, finding: Finding | None, *, ax: Axes | None = None)
         _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     cause = finding.cause if finding else ""
     frames = evidence.frames
-    if cause == "vanishing_gradients" and "time" in frames and "steps" in finding.reason:
+    if (
+        cause == "vanishing_gradients"
+        and "time" in frames
+        and "steps" in finding.reason
+    ):
         _over_time(ax, frames["time"])
     elif cause in _BY_LAYER and _has(frames.get("layers"), _BY_LAYER[cause][0]):
         _by_layer(ax, frames["layers"], *_BY_LAYER[cause])
@@ -84,8 +90,10 @@ def _by_layer(ax: Axes, layers: pd.DataFrame, metric: str, label: str) -> None:
 
 
 def _over_time(ax: Axes, time: pd.DataFrame) -> None:
-    for epoch, style, name in ((time["epoch"].min(), "-", "start"),
-                               (time["epoch"].max(), "--", "end")):
+    for epoch, style, name in (
+        (time["epoch"].min(), "-", "start"),
+        (time["epoch"].max(), "--", "end"),
+    ):
         one = time[time["epoch"] == epoch].groupby("step")["value"].last()
         ax.plot(one.index, np.maximum(one, 1e-30), style, label=name)
     ax.set_yscale("log")

@@ -57,15 +57,17 @@ def recurrent_layers(model: keras.Model) -> list[keras.Layer]:
 
 @contextmanager
 def _noted_inputs(layers: Sequence[keras.Layer], noted: list) -> Any:
-    """Note what layers are called with."""
+    """Note what layers are called with: pairs of layer and tensor."""
     with ExitStack() as stack:
         for layer in layers:
             call, before = layer.call, layer.__dict__.get("call")
 
-            def wrapped(*args: Any, _call: Any = call, **kwargs: Any) -> Any:
+            def wrapped(
+                *args: Any, _call: Any = call, _layer: Any = layer, **kwargs: Any
+            ) -> Any:
                 first = args[0] if args else next(iter(kwargs.values()), None)
                 if tf.is_tensor(first) and first.dtype.is_floating:
-                    noted.append(first)
+                    noted.append((_layer, first))
                 return _call(*args, **kwargs)
 
             layer.__dict__["call"] = wrapped
@@ -81,7 +83,9 @@ def _scoped(model: keras.Model, trainable: list, non_trainable: list) -> Any:
     return keras.StatelessScope(state_mapping=mapping, collect_losses=True)
 
 
-def read(model: keras.Model, snapshots: Sequence[Snapshot], probe: Part) -> list[Reading]:
+def read(
+    model: keras.Model, snapshots: Sequence[Snapshot], probe: Part
+) -> list[Reading]:
     """Read copies of a network's weights.
 
     Parameters
@@ -98,14 +102,24 @@ def read(model: keras.Model, snapshots: Sequence[Snapshot], probe: Part) -> list
         Without those that could not be taken.
     """
     x = keras.tree.map_structure(tf.convert_to_tensor, probe.x)
-    y = keras.tree.map_structure(tf.convert_to_tensor, probe.y) if probe.targets else None
+    y = (
+        keras.tree.map_structure(tf.convert_to_tensor, probe.y)
+        if probe.targets
+        else None
+    )
     recurrent = recurrent_layers(model)
+    by_kernel = {
+        layer: name
+        for name, layer in instruments._named_layers(model).items()
+        if not isinstance(layer, (keras.layers.RNN, keras.layers.Wrapper, keras.Model))
+        and getattr(layer, "kernel", None) is not None
+    }
     names: list[tuple[str, str]] = []
 
     def pass_through(trainable: list, non_trainable: list) -> tuple:
         noted: list = []
         with (
-            _noted_inputs(recurrent[:1], noted),
+            _noted_inputs([*recurrent[:1], *by_kernel], noted),
             instruments._capture(model) as captured,
             tf.GradientTape(watch_accessed_variables=False) as tape,
         ):
@@ -121,7 +135,8 @@ def read(model: keras.Model, snapshots: Sequence[Snapshot], probe: Part) -> list
             if loss is None:
                 loss = penalty * np.nan
         signals = {key: out for key, (_, out) in captured.outputs.items()}
-        sources = [trainable, signals, noted[:1]]
+        through = [t for layer, t in noted if layer in recurrent[:1]][:1]
+        sources = [trainable, signals, through]
         zero = tf.UnconnectedGradients.ZERO
         flat = tape.gradient(loss, tf.nest.flatten(sources), unconnected_gradients=zero)
         slopes, backward, through_time = tf.nest.pack_sequence_as(sources, flat)
@@ -145,11 +160,15 @@ def read(model: keras.Model, snapshots: Sequence[Snapshot], probe: Part) -> list
                 apart = out - tf.reduce_mean(out, axis=0, keepdims=True)
                 values[name, "differences"] = tf.sqrt(tf.reduce_mean(tf.square(apart)))
                 values[name, "backward"] = instruments._norm([backward[name]])
+        for layer, entered in [one for one in noted if one[0] in by_kernel][1:]:
+            for metric, value in _entering_statistics(entered).items():
+                values[by_kernel[layer], metric] = value
         names[:] = list(values)
         time = tf.zeros([0])
         if through_time and len(through_time[0].shape) >= 3:
             along = tf.reshape(
-                through_time[0], [tf.shape(through_time[0])[0], through_time[0].shape[1], -1]
+                through_time[0],
+                [tf.shape(through_time[0])[0], through_time[0].shape[1], -1],
             )
             largest = tf.reduce_max(tf.abs(along))
             along = tf.math.divide_no_nan(along, largest)
@@ -178,6 +197,21 @@ def read(model: keras.Model, snapshots: Sequence[Snapshot], probe: Part) -> list
             )
         )
     return readings
+
+
+def _entering_statistics(entered: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Describe what enters a layer, whatever function has put it out.
+
+    Of networks that call their activations as functions nothing else can be seen.
+    """
+    by_unit = tf.reshape(tf.cast(entered, tf.float32), [-1, entered.shape[-1]])
+    off = tf.reduce_all(by_unit == 0, axis=0)
+    ends = tf.reduce_mean(tf.cast(tf.abs(by_unit) > 0.98, tf.float32))
+    bounded = (tf.reduce_max(by_unit) <= 1) & (tf.reduce_min(by_unit) < 0)
+    return {
+        "dead_before": tf.reduce_mean(tf.cast(off, tf.float32)),
+        "ends_before": tf.where(bounded, ends, 0.0),
+    }
 
 
 def _float(value: Any) -> tf.Tensor:
@@ -243,4 +277,4 @@ def entering(
     noted: list = []
     with _noted_inputs([layer], noted), _scoped(model, trainable, non_trainable):
         model(x, training=False)
-    return np.array(noted[-1]) if noted else None
+    return np.array(noted[-1][1]) if noted else None

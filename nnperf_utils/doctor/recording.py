@@ -138,7 +138,9 @@ class Recording:
     def end_epoch(self, logs: Mapping | None, steps: int) -> None:
         """Keep what an epoch's end shows."""
         start = time.perf_counter()
-        self.logs.append({k: float(v) for k, v in (logs or {}).items() if _is_number(v)})
+        self.logs.append(
+            {k: float(v) for k, v in (logs or {}).items() if _is_number(v)}
+        )
         self.updates += steps
         if self.epochs == 1:
             self.updates = steps

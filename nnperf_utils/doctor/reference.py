@@ -15,8 +15,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from nnperf_utils.doctor.data import Part
-
 __all__ = ["Reference", "features", "one_column", "reference", "skill"]
 
 MOST_ROWS = 1200
@@ -207,7 +205,9 @@ def _linear(kind: str) -> LogisticRegression | Ridge:
     return Ridge(1.0) if kind == "regression" else LogisticRegression(max_iter=100)
 
 
-def _left_out(forest: object, y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _left_out(
+    forest: object, y: np.ndarray, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the answer for each row of the trees that had not seen it, and its lead."""
     if kind == "regression":
         predicted = np.nan_to_num(forest.oob_prediction_)
@@ -222,9 +222,7 @@ def _reshaped(predicted: np.ndarray, like: np.ndarray) -> np.ndarray:
     return np.asarray(predicted).reshape(like.shape)
 
 
-def one_column(
-    x: np.ndarray, y: np.ndarray, kind: str
-) -> tuple[int, float, float]:
+def one_column(x: np.ndarray, y: np.ndarray, kind: str) -> tuple[int, float, float]:
     """Return the column that alone tells most of the answer, its skill, its likeness.
 
     The likeness is the squared correlation of the column with the target, or of
@@ -232,6 +230,8 @@ def one_column(
     """
     if not x.shape[1] or len(y) < 20:
         return -1, 0.0, 0.0
+    if kind == "regression" and y.ndim > 1 and 1 < y.shape[1] <= 8:
+        return max((one_column(x, one, kind) for one in y.T), key=lambda best: best[1])
     varies = np.flatnonzero(x.std(axis=0) > 1e-9)
     if not len(varies):
         return -1, 0.0, 0.0

@@ -119,8 +119,10 @@ def state(f: Facts) -> State:
         return State(1.0 if diverged else harm, harm, 0.5, diverged)
     new = validation if np.isfinite(validation) else train
     scale = max(reference, 0.15)
-    harm = above((f("reference") - new) / scale, 0.06, 0.5)
-    fails = above((max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.5)
+    harm = above((f("reference") - new) / scale, 0.06, 0.35)
+    fails = above(
+        (max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.3
+    )
     if train > 0.93:
         fails = 0.0
     if new > 0.95:
@@ -226,10 +228,13 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
 def dying_relu(f: Facts, s: State) -> Suspicion | None:
     """Units are off for every example, and the network does badly."""
     worst, mean = f("end_dead_worst"), f("end_dead_mean")
+    killed = f("start_dead_worst") < 0.6  # by steps that were too long, if they were
     strength = max(above(worst, 0.6, 0.97), above(mean, 0.5, 0.8))
     strength *= 0.2 + 0.8 * max(s.fails, 0.7 * s.harm)
     if f("start_dead_worst") > 0.9:
         strength = max(strength, 0.4 + 0.5 * s.fails)
+    if killed:
+        strength *= 1 - 0.25 * above(f("rate_effective"), 0.7, 1.5)
     if strength <= 0:
         return None
     layer = f.word("end_dead_layer")
@@ -247,6 +252,8 @@ def saturated_activations(f: Facts, s: State) -> Suspicion | None:
     worst, mean = f("start_saturated_worst"), f("most_saturated_mean")
     strength = max(above(worst, 0.35, 0.65), above(mean, 0.4, 0.7))
     strength *= 0.25 + 0.75 * max(s.harm, s.fails)
+    if worst < 0.3:
+        strength *= 1 - 0.35 * above(f("rate_effective"), 0.7, 1.5)
     if strength <= 0:
         return None
     layer = f.word("start_saturated_layer") or f.word("end_saturated_layer")
@@ -389,17 +396,15 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
 @rule
 def overfitting(f: Facts, s: State) -> Suspicion | None:
     """The validation loss rises while the training loss goes on falling."""
-    rise = above(f("val_rise"), 0.15, 0.6)
-    early = below(f("val_min_at"), 0.85, 0.6)
-    apart = above(f("train_skill") - f("val_skill"), 0.06, 0.2)
+    rise = above(f("val_rise"), 0.1, 0.5) * below(f("val_min_at"), 0.9, 0.65)
     losses = above(
-        tens(f("val_loss_inference") / max(f("train_loss_inference"), 1e-9)), 0.25, 0.7
+        tens(f("val_loss_inference") / max(f("train_loss_inference"), 1e-9)), 0.25, 0.6
     )
-    strength = rise * early * min(1.0, 0.3 + 0.7 * max(apart, 0.0)) * losses
-    gap = above(f("train_skill") - f("val_skill"), 0.2, 0.45) * above(
-        f("train_skill"), 0.6, 0.85
-    )
-    strength = max(strength, 0.75 * gap * losses)
+    # memorized: right on training rows, and by far not so on others
+    apart = above(f("train_skill") - f("val_skill"), 0.18, 0.4)
+    fell = above(f("val_skill_best") - f("val_skill"), 0.03, 0.12)
+    strength = losses * max(apart, fell) * (0.5 + 0.5 * rise)
+    strength *= above(f("train_skill"), 0.3, 0.6)
     if strength <= 0:
         return None
     reason = (
@@ -560,7 +565,9 @@ def shuffled_labels(f: Facts, s: State) -> Suspicion | None:
     if not f.known("reference_within"):
         return None
     enough = above(f("n_train"), 60, 150)
-    nothing = below(f("reference_within"), 0.12, 0.04) * below(f("reference"), 0.15, 0.05)
+    nothing = below(f("reference_within"), 0.12, 0.04) * below(
+        f("reference"), 0.15, 0.05
+    )
     nothing *= below(f("val_skill", f("train_skill")), 0.2, 0.08)
     others = above(f("reference_within_val"), 0.15, 0.3)
     strength = enough * nothing * (0.75 + 0.25 * others)
@@ -571,9 +578,15 @@ def shuffled_labels(f: Facts, s: State) -> Suspicion | None:
         "anything from the training rows that holds for others"
     )
     if others > 0.5:
-        reason += f"; from the validation rows it does ({f('reference_within_val'):.2f})"
+        reason += (
+            f"; from the validation rows it does ({f('reference_within_val'):.2f})"
+        )
     shown = [
-        ("score of a forest, training rows left out", f("reference_within"), "above 0.2"),
+        (
+            "score of a forest, training rows left out",
+            f("reference_within"),
+            "above 0.2",
+        ),
         ("same, trained on validation rows", f("reference_within_val"), "alike"),
     ]
     return Suspicion("shuffled_labels", strength, reason, shown=shown, epoch=0)
@@ -592,7 +605,9 @@ def data_leakage(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     if shared >= alone:
-        reason = f"{_percent(f('shared_rows'))} of the validation rows are training rows"
+        reason = (
+            f"{_percent(f('shared_rows'))} of the validation rows are training rows"
+        )
         shown = [("share of validation rows in both", f("shared_rows"), "0")]
     else:
         reason = (
@@ -624,7 +639,9 @@ def preprocessing_mismatch(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     if tokens == max(spread, moved, other, tokens):
-        reason = f"tokens occur otherwise in the validation rows ({f('tokens_apart'):.2f})"
+        reason = (
+            f"tokens occur otherwise in the validation rows ({f('tokens_apart'):.2f})"
+        )
         shown = [("difference of the tokens' shares", f("tokens_apart"), "below 0.1")]
     else:
         reason = (
@@ -689,7 +706,7 @@ def batchnorm_misuse(f: Facts, s: State) -> Suspicion | None:
         slow = below(caught_up, 0.7, 0.3) * (0.5 + 0.5 * s.harm)
     quick = below(f("batchnorm_momentum_low"), 0.3, 0.05) * (0.4 + 0.6 * s.harm)
     epsilon = above(tens(f("batchnorm_epsilon")), -1.3, -0.3) * 0.9
-    last = 0.8 if f.holds("batchnorm_last") else 0.0
+    last = 0.7 + 0.3 * s.harm if f.holds("batchnorm_last") else 0.0
     still = 0.7 if f.holds("batchnorm_frozen") and s.harm > 0.2 else 0.0
     parts = {
         f"the loss is {f('loss_by_average'):.3g} with averaged statistics, "
@@ -771,6 +788,7 @@ EXPLAINS = {
     "unscaled_inputs": 0.75,
     "unscaled_targets": 0.75,
     "shuffled_labels": 0.5,
+    "label_noise": 0.7,
     "frozen_layers": 0.7,
     "bad_initialization": 0.8,
     "missing_nonlinearity": 0.7,
@@ -813,8 +831,10 @@ def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
     raw = {cause: one.strength for cause, one in found.items()}
     for cause, one in found.items():
         for other, factor in EXPLAINS.items():
-            if other != cause and raw.get(other, 0) >= 0.9 > 0 and not (
-                cause in EXPLAINS and raw[cause] >= 0.9
+            if (
+                other != cause
+                and raw.get(other, 0) >= 0.9 > 0
+                and not (cause in EXPLAINS and raw[cause] >= 0.9)
             ):
                 one.strength *= factor
     return sorted(found.values(), key=lambda one: -one.strength)
@@ -829,8 +849,11 @@ def diagnose(evidence: Evidence) -> list[Finding]:
             continue
         cause = CAUSES[one.cause]
         epoch = epochs if one.epoch is None else one.epoch
-        shown = [(what, value, usual) for what, value, usual in one.shown
-                 if np.isfinite(value)]
+        shown = [
+            (what, value, usual)
+            for what, value, usual in one.shown
+            if np.isfinite(value)
+        ]
         frame = pd.DataFrame(
             {
                 "epoch": epoch,

@@ -97,13 +97,22 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
                     f"labels {spans}, while {units} units stand for 0 to {units - 1}",
                 )
             elif len(finite) and not np.array_equal(finite, np.round(finite)):
-                add("wrong_loss", 1.0, f"targets are no whole numbers, the loss is {loss}")
+                add(
+                    "wrong_loss",
+                    1.0,
+                    f"targets are no whole numbers, the loss is {loss}",
+                )
         elif units == 1:
             add("wrong_loss", 0.95, f"{loss} over a single unit", layer)
             add("wrong_output_activation", 0.75, f"{loss} over a single unit", layer)
     elif loss in ("categorical_crossentropy", "kl_divergence"):
         if units == 1:
-            add("wrong_loss", 1.0, f"{loss} over a single unit is the same for all", layer)
+            add(
+                "wrong_loss",
+                1.0,
+                f"{loss} over a single unit is the same for all",
+                layer,
+            )
             add("wrong_output_activation", 0.7, f"{loss} over a single unit", layer)
         elif whole and classes:
             add(
@@ -140,7 +149,11 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
                         layer,
                     )
             else:
-                add("wrong_loss", 1.0, f"targets are numbers {spans}, the loss is {loss}")
+                add(
+                    "wrong_loss",
+                    1.0,
+                    f"targets are numbers {spans}, the loss is {loss}",
+                )
         elif target.kind == "multiclass" and target.coding == "one-hot":
             add("wrong_loss", 0.7, f"one of {target.classes} classes, judged by {loss}")
         elif target.kind == "binary" and whole and units and units > 1:
@@ -150,12 +163,12 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
             add("wrong_loss", 0.8, f"{loss} on the output of {activation}", layer)
         if not classes:
             add("wrong_loss", 1.0, f"targets are numbers {spans}, the loss is {loss}")
-    elif loss == "poisson" and (low < 0 or classes and activation in _PROBABILITIES):
+    elif loss == "poisson" and (low < 0 or (classes and activation in _PROBABILITIES)):
         add("wrong_loss", 1.0, f"targets {spans}, the loss is {loss}")
     elif loss in _REGRESSION:
         signs += _regression_loss(output, target, low, high, finite, y)
 
-    if "crossentropy" in loss and units != 1 or loss == "binary_crossentropy":
+    if ("crossentropy" in loss and units != 1) or loss == "binary_crossentropy":
         signs += _logits(output, target, whole)
     return signs
 
@@ -363,7 +376,9 @@ def bad_weights(model: keras.Model, values: dict[int, np.ndarray]) -> list[Sign]
             signs.append(Sign("bad_initialization", 0.9, said, layer.name))
             continue
         if float(kernel.mean()) > 4 * spread and kernel.size > 16:
-            said = f"the weights of {layer.name} start near {kernel.mean():.3g}, all alike"
+            said = (
+                f"the weights of {layer.name} start near {kernel.mean():.3g}, all alike"
+            )
             signs.append(Sign("bad_initialization", 0.95, said, layer.name))
             continue
         usual = np.sqrt(2 / (fan_in + fan_out))

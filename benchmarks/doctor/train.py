@@ -7,6 +7,7 @@ doctor makes of it can be computed again in a second when the doctor has changed
 import ast
 import contextlib
 import copy
+import functools
 import hashlib
 import io
 import json
@@ -29,8 +30,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / "_build" / "doctor"
 LOOKING = (
-    "causes",
-    "callback",
     "data",
     "network",
     "structure",
@@ -143,6 +142,11 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
     return skill(labels.astype(int), answers.astype(int), kind)
 
 
+@functools.cache
+def _program(path: Path) -> str:
+    return ast.dump(ast.parse(path.read_text("utf-8")))
+
+
 def digest(*of: Any) -> str:
     """Return a short name for anything that JSON can hold, or what programs do.
 
@@ -151,7 +155,7 @@ def digest(*of: Any) -> str:
     found = hashlib.sha256()
     for one in of:
         if isinstance(one, Path):
-            found.update(ast.dump(ast.parse(one.read_text("utf-8"))).encode())
+            found.update(_program(one).encode())
         else:
             found.update(json.dumps(one).encode())
     return found.hexdigest()[:16]

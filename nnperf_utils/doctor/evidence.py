@@ -516,6 +516,7 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
             if getattr(one, "activation", None) is not None
         }
     )
+    facts["linear_layers"] = _linear_layers(model, layers)
     _regularizers(facts, layers)
     _batch_normalization(facts, layers, model)
     if recording is None:
@@ -550,6 +551,36 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
         facts["rate_died"] = float(
             np.log10(max(max(rates), 1e-12) / max(np.median(rates), 1e-12))
         )
+
+
+def _linear_layers(model: keras.Model, layers: list) -> int:
+    """Count the hidden layers with weights, where nothing anywhere bends; else 0.
+
+    Of a subclass nobody knows what its `call` does.
+    """
+    operations = getattr(model, "operations", None)
+    if operations is None:
+        return 0
+    harmless = {"Add", "Concatenate", "Reshape", "GetItem", "Mean", "Subtract"}
+    if any(
+        not isinstance(one, keras.layers.Layer) and type(one).__name__ not in harmless
+        for one in operations
+    ):
+        return 0
+    ends = {one.layer for one in network.outputs(model)}
+    count = 0
+    for layer in layers:
+        if isinstance(layer, (keras.layers.RNN, keras.layers.Wrapper)):
+            return 0
+        if layer.name in ends or isinstance(layer, keras.Model):
+            continue
+        if network.activation_of(layer) not in ("linear", "batch_normalization"):
+            return 0
+        own = type(layer).__module__.startswith("keras.")
+        if layer.weights and not own:
+            return 0
+        count += hasattr(layer, "kernel")
+    return count
 
 
 def _batch_size(arguments: Any) -> int | None:

@@ -95,6 +95,8 @@ class State:
     ----------
     harm : float
         From 0, as good on new rows as simple learners, to 1, no better than a constant.
+    never : float
+        The same of the epoch with the least validation loss.
     fails : float
         The same of the rows that it was trained on: 1 where it cannot even fit these.
     learnable : float
@@ -102,6 +104,7 @@ class State:
     """
 
     harm: float
+    never: float
     fails: float
     learnable: float
     diverged: bool
@@ -116,20 +119,24 @@ def state(f: Facts) -> State:
         # no score: the loss against that of the best constant answer
         quotient = f("loss_last") / f("baseline")
         harm = above(quotient, 0.5, 0.95) if np.isfinite(quotient) else 0.4
-        return State(1.0 if diverged else harm, harm, 0.5, diverged)
+        harm = 1.0 if diverged else harm
+        return State(harm, harm, harm, 0.5, diverged)
     new = validation if np.isfinite(validation) else train
+    best = max(new, f("val_skill_best", new))
     scale = max(reference, 0.15)
     harm = above((f("reference") - new) / scale, 0.06, 0.35)
-    fails = above(
-        (max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.3
-    )
+    never = above((f("reference") - best) / scale, 0.06, 0.35)
+    fails = above((max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.3)
     if train > 0.93:
         fails = 0.0
     if new > 0.95:
         harm = 0.0
+    if best > 0.95:
+        never = 0.0
+    fails = min(fails, never)  # what it did learn once it can fit
     if diverged:
-        harm = fails = 1.0
-    return State(harm, fails, above(reference, 0.05, 0.25), diverged)
+        harm = fails = never = 1.0
+    return State(harm, never, fails, above(reference, 0.05, 0.25), diverged)
 
 
 # --- the rules -----------------------------------------------------------------------
@@ -175,6 +182,8 @@ def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
         through_time = below(
             tens(max(f("start_time_ratio"), f("end_time_ratio"))), -2.5, -4.5
         )
+    # too early to tell: nothing learns in a few updates
+    through_time *= above(tens(f("updates")), 1.5, 2.2)
     strength = max(depth, 0.95 * through_time) * (0.25 + 0.75 * s.fails)
     if strength <= 0:
         return None
@@ -208,7 +217,7 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
             above(tens(f("start_signal_max")), 1.5, 4),
             0.9 * above(tens(f("most_gradient_total")), 3, 5),
         )
-    strength = max(depth, through_time) * (0.4 + 0.6 * s.harm)
+    strength = max(depth, through_time) * (0.4 + 0.6 * s.never)
     if strength <= 0:
         return None
     where = "over the steps" if through_time > depth else "from layer to layer"
@@ -230,7 +239,7 @@ def dying_relu(f: Facts, s: State) -> Suspicion | None:
     worst, mean = f("end_dead_worst"), f("end_dead_mean")
     killed = f("start_dead_worst") < 0.6  # by steps that were too long, if they were
     strength = max(above(worst, 0.6, 0.97), above(mean, 0.5, 0.8))
-    strength *= 0.2 + 0.8 * max(s.fails, 0.7 * s.harm)
+    strength *= 0.2 + 0.8 * max(s.fails, 0.7 * s.never)
     if f("start_dead_worst") > 0.9:
         strength = max(strength, 0.4 + 0.5 * s.fails)
     if killed:
@@ -251,7 +260,7 @@ def saturated_activations(f: Facts, s: State) -> Suspicion | None:
     """Units of tanh or sigmoid are at their ends for most examples."""
     worst, mean = f("start_saturated_worst"), f("most_saturated_mean")
     strength = max(above(worst, 0.35, 0.65), above(mean, 0.4, 0.7))
-    strength *= 0.25 + 0.75 * max(s.harm, s.fails)
+    strength *= 0.25 + 0.75 * max(s.never, s.fails)
     if worst < 0.3:
         strength *= 1 - 0.35 * above(f("rate_effective"), 0.7, 1.5)
     if strength <= 0:
@@ -277,7 +286,9 @@ def unscaled_inputs(f: Facts, s: State) -> Suspicion | None:
     seen = max(size, mixed, small, far)
     if f.holds("normalizes_inputs"):
         seen *= 0.2
-    strength = seen * (0.45 + 0.5 * max(s.harm, s.fails))
+    # far beyond all that is usual it is told even where it does no harm
+    wild = max(above(tens(f("input_size")), 1.4, 2.0), above(mixed, 0.8, 1.0))
+    strength = seen * (0.42 + 0.16 * wild + 0.42 * max(s.never, s.fails))
     if strength <= 0:
         return None
     reason = (
@@ -303,7 +314,8 @@ def unscaled_targets(f: Facts, s: State) -> Suspicion | None:
         below(tens(spread), -1.7, -2.7),
         above(tens(mean / max(spread, 1e-9)), 1.3, 2) * above(tens(mean), 0.8, 1.5),
     )
-    strength = seen * (0.4 + 0.55 * max(s.harm, s.fails))
+    wild = above(tens(max(spread, mean)), 1.6, 2.2)
+    strength = seen * (0.4 + 0.18 * wild + 0.4 * max(s.never, s.fails))
     if strength <= 0:
         return None
     reason = f"the targets' mean is {mean:.4g}, their spread {spread:.4g}"
@@ -371,12 +383,17 @@ def learning_rate_too_low(f: Facts, s: State) -> Suspicion | None:
 @rule
 def undertrained(f: Facts, s: State) -> Suspicion | None:
     """The loss was still falling when training stopped."""
-    falling = above(-f("loss_slope"), 0.004, 0.03)
+    slope = f("loss_slope")
+    if np.isnan(slope):  # too few epochs for one
+        first = f("loss_first") if f("epochs") > 1 else f("start_loss")
+        slope = (f("loss_last") - first) / max(abs(first), 1e-9)
+    falling = above(-slope, 0.004, 0.03)
     few = below(tens(f("updates")), 2.9, 2.0)
     short = below(f("epochs"), 15, 5)
-    steady = below(f("loss_ups"), 0.4, 0.1)
+    steady = below(f("loss_ups", 0.0), 0.4, 0.1)
     worse = s.fails
-    strength = falling * steady * worse * max(few, short)
+    hardly = below(tens(f("updates")), 2.3, 1.7) * below(f("epochs"), 12, 5)
+    strength = worse * max(falling * steady * max(few, short), 0.85 * hardly)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
     if f("val_rise") > 0.1:
         strength *= 0.4
@@ -384,10 +401,10 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
         return None
     reason = (
         f"after {f('epochs'):.0f} epochs, {f('updates'):.0f} updates, the loss still fell "
-        f"by {100 * -f('loss_slope'):.1f}% an epoch"
+        f"by {-100 * slope:.1f}% an epoch"
     )
     shown = [
-        ("loss, change an epoch at the end", f("loss_slope"), "above -0.01"),
+        ("loss, change an epoch at the end", slope, "above -0.01"),
         ("updates", f("updates"), "500 and more"),
     ]
     return Suspicion("undertrained", strength, reason, shown=shown)
@@ -424,14 +441,15 @@ def overfitting(f: Facts, s: State) -> Suspicion | None:
 def underfitting(f: Facts, s: State) -> Suspicion | None:
     """The network is small, has stopped to improve, and simple learners do better."""
     small = max(
-        below(f("narrowest"), 7, 3),
+        below(f("narrowest"), 8, 4),
         1.0 if f("hidden") == 0 else 0.0,
         below(tens(f("params")), 2.2, 1.6),
     )
     if f("hidden") == 0 and f("kernels") > 1:
         small = 0.3
     settled = above(f("loss_slope"), -0.03, -0.008)
-    strength = s.fails * (0.2 + 0.8 * settled) * (0.2 + 0.8 * small)
+    strength = s.fails * (0.3 + 0.7 * settled) * (0.2 + 0.8 * small)
+    strength = min(1.0, 1.25 * strength)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
     if strength <= 0:
         return None
@@ -453,14 +471,14 @@ def missing_nonlinearity(f: Facts, s: State) -> Suspicion | None:
     """Of two rows and the row halfway, hidden layers make two and the one halfway."""
     bends = {"relu", "gelu", "elu", "selu", "leaky_relu", "swish", "silu", "relu6"}
     bends |= {"mish", "softplus", "prelu", "celu"}
-    if f("hidden") < 1 or not f("bend") < 2e-3:
-        return None
-    if bends & set(f._facts.get("activations", ())):
+    straight = f("hidden") >= 1 and f("bend") < 2e-3
+    straight = straight and not bends & set(f._facts.get("activations", ()))
+    if not straight and f("linear_layers", 0) < 1:
         return None
     strength = 0.75 + 0.25 * s.harm
     reason = (
-        f"{f('hidden'):.0f} hidden layers together make straight lines into straight "
-        "lines"
+        f"{f('hidden'):.0f} hidden layers with weights, and no function that bends "
+        "between them"
     )
     shown = [("bend: distance from halfway / distance", f("bend"), "above 0.05")]
     return Suspicion("missing_nonlinearity", strength, reason, shown=shown, epoch=0)
@@ -496,7 +514,7 @@ def over_regularized(f: Facts, s: State) -> Suspicion | None:
 def dropout_too_high(f: Facts, s: State) -> Suspicion | None:
     """Most units are dropped, and the network cannot fit its training rows."""
     high = max(above(f("dropout"), 0.6, 0.8), below(f("dropout_kept"), 0.12, 0.04))
-    strength = high * (0.25 + 0.75 * max(s.fails, s.harm))
+    strength = high * (0.25 + 0.75 * max(s.fails, s.never))
     if strength <= 0:
         return None
     layer = f.word("dropout_layer")
@@ -767,7 +785,7 @@ def padding_not_masked(f: Facts, s: State) -> Suspicion | None:
     if not f.holds("recurrent") or f.holds("masks") or not f("padding_varies", 0):
         return None
     much = above(f("padding_after"), 0.2, 0.5)
-    strength = much * (0.45 + 0.55 * max(s.harm, s.fails))
+    strength = much * (0.45 + 0.55 * max(s.never, s.fails))
     if strength <= 0:
         return None
     reason = f"{_percent(f('padding_after'))} of all steps are padding after the end"
@@ -796,13 +814,20 @@ EXPLAINS = {
     "data_leakage": 0.8,
 }
 """By what all others are multiplied where a cause is certain that explains them."""
+PAIRING = {
+    "label_encoding",
+    "wrong_output_activation",
+    "wrong_loss",
+    "from_logits_mismatch",
+}
+"""Names of one fault, more often than not: none of them explains another away."""
 
 
 def _of_sign(sign: Sign, f: Facts, s: State) -> Suspicion:
     strength = sign.strength
     if sign.cause == "bad_initialization" and strength < 0.95:
-        strength *= 0.35 + 0.65 * max(s.harm, s.fails)
-    if sign.cause == "frozen_layers" and s.harm == 0 and f.known("val_skill"):
+        strength *= 0.35 + 0.65 * max(s.never, s.fails)
+    if sign.cause == "frozen_layers" and s.never == 0 and f.known("val_skill"):
         strength *= 0.8
     return Suspicion(sign.cause, strength, sign.reason, sign.layer, epoch=0)
 
@@ -828,14 +853,15 @@ def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
             continue
         if one.cause not in found or found[one.cause].strength < one.strength:
             found[one.cause] = one
+    if s.diverged and not any(one.strength >= REPORTED for one in found.values()):
+        reason = "the loss is no longer a number"
+        found["exploding_gradients"] = Suspicion("exploding_gradients", 0.6, reason)
     raw = {cause: one.strength for cause, one in found.items()}
     for cause, one in found.items():
         for other, factor in EXPLAINS.items():
-            if (
-                other != cause
-                and raw.get(other, 0) >= 0.9 > 0
-                and not (cause in EXPLAINS and raw[cause] >= 0.9)
-            ):
+            certain = other != cause and raw.get(other, 0) >= 0.9
+            alike = {cause, other} <= PAIRING or (cause in EXPLAINS and raw[cause] >= 0.9)
+            if certain and not alike:
                 one.strength *= factor
     return sorted(found.values(), key=lambda one: -one.strength)
 

@@ -186,7 +186,7 @@ def _one_hot(parts: list, rng: Any, classes: int) -> list:
 
 
 def _whole(parts: list, rng: Any) -> list:
-    """Bring labels of any coding to 0, 1, 2, …"""
+    """Bring labels of any coding to whole numbers from 0 on."""
     result = list(parts)
     for i in (1, 3):
         y = parts[i]

@@ -1,3 +1,4 @@
+# ruff: noqa: D401 (a docstring says the thing itself, or the sign looked for)
 """Each cause's remedy, applied to a specification as its advice says.
 
 A remedy knows the cause alone, not what was planted nor how the twin is made.

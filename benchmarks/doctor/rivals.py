@@ -4,12 +4,13 @@ They are given what they ask for: readings, curves and weights of the same recor
 Each returns the causes that it would name, in its own order; an empty list is silence.
 
 AutoTrainer: X. Zhang, J. Zhai, S. Ma, C. Shen, "AUTOTRAINER: An Automatic DNN Training
-Problem Detection and Repair System", ICSE 2021, section III: vanishing gradient, exploding
-gradient, dying ReLU, oscillating loss, slow convergence, on networks that do not reach
-their accuracy. SageMaker Debugger: Amazon's list of built-in rules and the defaults
+Problem Detection and Repair System", ICSE 2021, section III: vanishing gradient,
+exploding gradient, dying ReLU, oscillating loss, slow convergence, on networks that
+do not reach their accuracy. SageMaker Debugger: Amazon's list of built-in rules and the defaults
 of their parameters.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,10 +31,7 @@ def autotrainer(facts: Mapping[str, Any], logs: list[dict]) -> list[str]:
         skill = known("train_skill")
         accuracy = skill if np.isfinite(skill) else 0.0
     # where training does well enough, nothing is looked at
-    if accuracy >= 0.6 and not facts.get("loss_nan"):
-        poor = False
-    else:
-        poor = True
+    poor = accuracy < 0.6 or bool(facts.get("loss_nan"))
     if facts.get("loss_nan") or known("most_gradient_total") > 70:
         found.append("exploding_gradients")
     if poor and min(known("start_gradient_ratio"), known("end_gradient_ratio")) < 1e-3:
@@ -48,7 +46,7 @@ def autotrainer(facts: Mapping[str, Any], logs: list[dict]) -> list[str]:
     if len(curve) > 2:
         swings = 0
         steps = np.diff(curve)
-        for one, other in zip(steps[:-1], steps[1:], strict=True):
+        for one, other in itertools.pairwise(steps):
             swings += one * other < 0 and min(abs(one), abs(other)) >= 0.03
         if swings >= 0.2 * len(curve):
             found.append("oscillation")

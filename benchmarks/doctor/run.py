@@ -2,8 +2,8 @@
 
 ``python benchmarks/doctor/run.py`` trains every case once, lets the doctor look at it,
 applies the remedy of what it named first, and prints the table of the part that was
-set aside; ``--part development`` that of the other. Whatever was trained and looked at is
-kept in ``_build/doctor``: a run that is broken off goes on where it stopped.
+set aside; ``--part development`` that of the other. Whatever was trained and looked at
+is kept in ``_build/doctor``: a run that is broken off goes on where it stopped.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def named(found: dict[str, Any]) -> list[str]:
 
 
 def work(part: str, share: str) -> None:
-    """Train, look at and treat every n-th case, from the k-th on; say so line by line."""
+    """Train, look at and treat every n-th case from the k-th on, and say so."""
     from cases import cases
     from remedies import applied
     from train import looked_at, recorded
@@ -143,8 +143,8 @@ def show(part: str, figures: dict[str, Any]) -> None:
             f"{row['of']} ({row['share']:.0%}, {low:.0%} to {high:.0%})."
         )
     print(
-        f"\nOverhead: {figures['overhead']['median']:.1%} of an epoch, the median; nine "
-        f"in ten below {figures['overhead']['nine in ten below']:.1%}."
+        f"\nOverhead: {figures['overhead']['median']:.1%} of an epoch, the median; "
+        f"nine in ten below {figures['overhead']['nine in ten below']:.1%}."
     )
     print("\n| cause | planted | found | first | first or second | first named |")
     print("|---|---|---|---|---|---|")

@@ -79,7 +79,7 @@ def tally(said: list[Said]) -> dict[str, Any]:
 
 
 def by_cause(said: list[Said]) -> dict[str, dict[str, int]]:
-    """Count for each cause: planted, found at all, named first, named first or second."""
+    """Count for each cause: planted, found, named first, first or second."""
     table: dict[str, dict[str, int]] = {}
     for s in said:
         if s.case.cause:

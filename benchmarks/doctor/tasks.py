@@ -1,3 +1,4 @@
+# ruff: noqa: D401 (a docstring says the thing itself, or the sign looked for)
 """The tasks of the benchmark: what there is to be learned, drawn anew for each case.
 
 Each function returns rows ``(x, y)`` in random order. Those of `SET_ASIDE` appear only

@@ -144,7 +144,16 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
 
 @functools.cache
 def _program(path: Path) -> str:
-    return ast.dump(ast.parse(path.read_text("utf-8")))
+    """Return what a program does, whatever its form, comments and docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            node.body = [
+                one
+                for one in node.body
+                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            ]
+    return ast.dump(tree)
 
 
 def digest(*of: Any) -> str:

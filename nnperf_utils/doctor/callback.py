@@ -152,8 +152,8 @@ class Doctor(keras.callbacks.Callback):
             return None, []
         model = found[-1]
         return model, [
-            f"the training, as fit failed before it began; the network is {model.name!r}, "
-            "compiled last and never trained"
+            f"the training, as fit failed before it began; the network is "
+            f"{model.name!r}, compiled last and never trained"
         ]
 
     def _could_take(self, model: keras.Model) -> bool:
@@ -171,7 +171,7 @@ class Doctor(keras.callbacks.Callback):
         )
 
     def _rows(self) -> tuple[Part | None, Part | None, list[str]]:
-        """Return training and validation rows: what ``fit`` had, else what was given."""
+        """Return training and validation rows: of ``fit``, else what was given."""
         arguments = self._recording.arguments if self._recording else FitArguments()
         notes = []
         train = validation = None
@@ -228,7 +228,7 @@ class Doctor(keras.callbacks.Callback):
         train, validation, _ = self._rows()
         if train is None:
             raise ValueError(
-                "examine needs rows to train on: give arrays to Doctor(x_train, y_train)."
+                "examine needs rows to train on: give Doctor(x_train, y_train) arrays."
             )
         recording = self._recording
         if epochs is None:
@@ -295,8 +295,8 @@ class Doctor(keras.callbacks.Callback):
             chosen = found[finding]
         else:
             raise ValueError(
-                f"finding must be one of the {len(found)} findings or its position, got "
-                f"{finding!r}."
+                f"finding must be one of the {len(found)} findings or its position, "
+                f"got {finding!r}."
             )
         return pictures.draw(self.evidence, chosen, ax=ax)
 

@@ -33,7 +33,7 @@ CAUSES: dict[str, Cause] = {
     "dying_relu": Cause(
         "ReLU units that are zero for every example",
         "04_activations",
-        "layers.Dense(units, kernel_initializer='he_normal', bias_initializer='zeros')\n"
+        "layers.Dense(units, kernel_initializer='he_normal')  # and no negative bias\n"
         "layers.LeakyReLU(negative_slope=0.1)  # in place of ReLU\n"
         "# and a learning rate ten times smaller",
     ),
@@ -131,7 +131,7 @@ CAUSES: dict[str, Cause] = {
     "label_noise": Cause(
         "a large share of the labels is wrong at random",
         "14_data",
-        "# look at the rows that a cross-validated model is surest to be wrong, mend them\n"
+        "# mend the rows where a cross-validated model is surest and disagrees\n"
         "keras.losses.CategoricalCrossentropy(label_smoothing=0.2)  # and stop early",
     ),
     "shuffled_labels": Cause(
@@ -174,7 +174,7 @@ CAUSES: dict[str, Cause] = {
     "not_shuffled": Cause(
         "the rows are in an order that training or the split depends on",
         "11_batch_size",
-        "order = rng.permutation(len(x)); x, y = x[order], y[order]  # before the split\n"
+        "order = rng.permutation(len(x)); x, y = x[order], y[order]  # then split\n"
         "model.fit(..., shuffle=True)",
     ),
     "preprocessing_mismatch": Cause(

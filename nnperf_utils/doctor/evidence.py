@@ -738,8 +738,8 @@ def _outputs(
         return
     if len(found) != len(targets):
         seen.note(
-            f"output and loss, as {len(found)} outputs were told apart and {len(targets)} "
-            "targets given"
+            f"output and loss, as {len(found)} outputs were told apart and "
+            f"{len(targets)} targets given"
         )
         return
     order = range(len(found))

@@ -160,7 +160,7 @@ class Recording:
         )
 
     def _thin(self) -> None:
-        """Drop snapshots between others, oldest gaps first, where there are too many."""
+        """Drop a snapshot where there are too many: the one with closest neighbours."""
         ends = [s for s in self.snapshots if s.epoch > 0]
         early = [s for s in self.snapshots if s.epoch == 0]
         size = max(ends[-1].size, 1)

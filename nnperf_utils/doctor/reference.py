@@ -208,7 +208,7 @@ def _linear(kind: str) -> LogisticRegression | Ridge:
 def _left_out(
     forest: object, y: np.ndarray, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the answer for each row of the trees that had not seen it, and its lead."""
+    """Return for each row the answer of trees that had not seen it, and its lead."""
     if kind == "regression":
         predicted = np.nan_to_num(forest.oob_prediction_)
         return _reshaped(predicted, y), np.zeros(len(y))

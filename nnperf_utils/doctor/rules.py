@@ -1,3 +1,4 @@
+# ruff: noqa: D401 (a docstring says the thing itself, or the sign looked for)
 """From evidence to findings: one rule for each cause, and what explains what.
 
 A rule looks at a few facts and says how strongly they speak for its cause, from 0 to 1.
@@ -97,6 +98,8 @@ class State:
         From 0, as good on new rows as simple learners, to 1, no better than a constant.
     never : float
         The same of the epoch with the least validation loss.
+    apart : float
+        As `harm`, but beside what simple learners reach on training rows left out.
     fails : float
         The same of the rows that it was trained on: 1 where it cannot even fit these.
     learnable : float
@@ -105,6 +108,7 @@ class State:
 
     harm: float
     never: float
+    apart: float
     fails: float
     learnable: float
     diverged: bool
@@ -120,13 +124,15 @@ def state(f: Facts) -> State:
         quotient = f("loss_last") / f("baseline")
         harm = above(quotient, 0.5, 0.95) if np.isfinite(quotient) else 0.4
         harm = 1.0 if diverged else harm
-        return State(harm, harm, harm, 0.5, diverged)
+        return State(harm, harm, harm, harm, 0.5, diverged)
     new = validation if np.isfinite(validation) else train
     best = max(new, f("val_skill_best", new))
     scale = max(reference, 0.15)
     harm = above((f("reference") - new) / scale, 0.06, 0.35)
     never = above((f("reference") - best) / scale, 0.06, 0.35)
-    fails = above((max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.3)
+    fails = above(
+        (max(f("reference"), f("reference_within")) - train) / scale, 0.05, 0.3
+    )
     if train > 0.93:
         fails = 0.0
     if new > 0.95:
@@ -136,7 +142,10 @@ def state(f: Facts) -> State:
     fails = min(fails, never)  # what it did learn once it can fit
     if diverged:
         harm = fails = never = 1.0
-    return State(harm, never, fails, above(reference, 0.05, 0.25), diverged)
+    
+    # validation rows that are not like the others spoil simple learners, too
+    apart = above((max(f("reference"), f("reference_within")) - new) / scale, 0.06, 0.35)
+    return State(harm, never, max(harm, apart), fails, above(reference, 0.05, 0.25), diverged)
 
 
 # --- the rules -----------------------------------------------------------------------
@@ -168,7 +177,7 @@ def nonfinite_data(f: Facts, s: State) -> Suspicion | None:
 
 @rule
 def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
-    """The first layer's gradient is a small share of the later ones', or early steps'.
+    """Early layers, or early steps, have a small share of the gradient.
 
     AutoTrainer looks at the same quotient, and alarms below 1e-3.
     """
@@ -189,8 +198,8 @@ def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
         return None
     if through_time > depth:
         reason = (
-            f"the gradient at the first steps is {f('start_time_ratio'):.1g} times that "
-            f"at the last, over {f('start_time_steps'):.0f} steps"
+            f"the gradient at the first steps is {f('start_time_ratio'):.1g} times "
+            f"that at the last, over {f('start_time_steps'):.0f} steps"
         )
         shown = [("gradient, first steps / last", f("start_time_ratio"), "above 0.01")]
     else:
@@ -343,8 +352,8 @@ def learning_rate_too_high(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"the learning rate is {f('rate_median'):.3g}, an early update moved a layer by "
-        f"{f('update_early_max'):.2g} of its size, and the loss ended at "
+        f"the learning rate is {f('rate_median'):.3g}, an early update moved a layer "
+        f"by {f('update_early_max'):.2g} of its size, and the loss ended at "
         f"{f('loss_last'):.3g}"
     )
     shown = [
@@ -368,8 +377,8 @@ def learning_rate_too_low(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"over {f('updates'):.0f} updates the weights moved by {f('drift'):.2g} of their "
-        f"size; the learning rate was {f('rate_max'):.2g}, at the end "
+        f"over {f('updates'):.0f} updates the weights moved by {f('drift'):.2g} of "
+        f"their size; the learning rate was {f('rate_max'):.2g}, at the end "
         f"{f('rate_last'):.2g}"
     )
     shown = [
@@ -400,8 +409,8 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"after {f('epochs'):.0f} epochs, {f('updates'):.0f} updates, the loss still fell "
-        f"by {-100 * slope:.1f}% an epoch"
+        f"after {f('epochs'):.0f} epochs, {f('updates'):.0f} updates, the loss still "
+        f"fell by {-100 * slope:.1f}% an epoch"
     )
     shown = [
         ("loss, change an epoch at the end", slope, "above -0.01"),
@@ -425,8 +434,8 @@ def overfitting(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"the validation loss rose from {f('val_min'):.3g} to {f('val_last'):.3g} while "
-        f"the training loss fell to {f('loss_last'):.3g}"
+        f"the validation loss rose from {f('val_min'):.3g} to {f('val_last'):.3g} "
+        f"while the training loss fell to {f('loss_last'):.3g}"
     )
     shown = [
         ("validation loss, last / least", 1 + f("val_rise"), "below 1.1"),
@@ -455,7 +464,7 @@ def underfitting(f: Facts, s: State) -> Suspicion | None:
         return None
     reason = (
         f"a score of {f('train_skill'):.2f} even on training rows, where a forest of "
-        f"trees reaches {max(f('reference'), f('reference_within')):.2f} on rows new to it"
+        f"trees reaches {max(f('reference'), f('reference_within')):.2f} on others"
     )
     shown = [
         ("score on training rows", f("train_skill"), ""),
@@ -540,8 +549,8 @@ def class_imbalance(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"the commonest class has {f('imbalance'):.1f} times as many rows as the rarest, "
-        f"of which {_percent(recall)} are recognized"
+        f"the commonest class has {f('imbalance'):.1f} times as many rows as the "
+        f"rarest, of which {_percent(recall)} are recognized"
     )
     shown = [
         ("commonest class / rarest", f("imbalance"), "below 5"),
@@ -566,8 +575,8 @@ def label_noise(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"of the rows of which a forest of trees is surest, {_percent(f('sure_error'))} "
-        "bear another label"
+        f"of the rows of which a forest of trees is surest, "
+        f"{_percent(f('sure_error'))} bear another label"
     )
     shown = [
         ("sure and wrong, training rows", f("sure_error"), "below 0.05"),
@@ -592,8 +601,8 @@ def shuffled_labels(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"neither the network nor a forest of trees ({f('reference_within'):.2f}) learns "
-        "anything from the training rows that holds for others"
+        f"neither the network nor a forest of trees ({f('reference_within'):.2f}) "
+        "learns anything from the training rows that holds for others"
     )
     if others > 0.5:
         reason += (
@@ -653,7 +662,7 @@ def preprocessing_mismatch(f: Facts, s: State) -> Suspicion | None:
     # classes that are elsewhere shift the inputs, too
     if f("labels_apart") > 0.3 or f("targets_apart") > 1:
         strength *= 0.4
-    strength *= 0.6 + 0.4 * s.harm
+    strength *= 0.6 + 0.4 * s.apart
     if strength <= 0:
         return None
     if tokens == max(spread, moved, other, tokens):
@@ -690,7 +699,7 @@ def not_shuffled(f: Facts, s: State) -> Suspicion | None:
     )
     recent = above(f("recency"), 0.4, 0.8)
     strength = max(
-        in_order * kept * (0.6 + 0.4 * s.harm),
+        in_order * kept * (0.6 + 0.4 * s.apart),
         split * (0.55 + 0.45 * in_order),
         0.8 * in_order * recent,
     )
@@ -768,8 +777,8 @@ def oscillation(f: Facts, s: State) -> Suspicion | None:
     if strength <= 0:
         return None
     reason = (
-        f"the loss rose in {_percent(f('loss_ups'))} of the epochs, the validation loss "
-        f"in {_percent(f('val_ups'))}, typically by {_percent(f('val_swing'))}"
+        f"the loss rose in {_percent(f('loss_ups'))} of the epochs, the validation "
+        f"loss in {_percent(f('val_ups'))}, typically by {_percent(f('val_swing'))}"
     )
     shown = [
         ("share of epochs with a rise, loss", f("loss_ups"), "below 0.2"),
@@ -860,7 +869,9 @@ def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
     for cause, one in found.items():
         for other, factor in EXPLAINS.items():
             certain = other != cause and raw.get(other, 0) >= 0.9
-            alike = {cause, other} <= PAIRING or (cause in EXPLAINS and raw[cause] >= 0.9)
+            alike = {cause, other} <= PAIRING or (
+                cause in EXPLAINS and raw[cause] >= 0.9
+            )
             if certain and not alike:
                 one.strength *= factor
     return sorted(found.values(), key=lambda one: -one.strength)

@@ -86,8 +86,8 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
             add(
                 "label_encoding",
                 1.0,
-                f"labels one-hot coded, shape {y.shape}, but the loss {loss} wants whole "
-                "numbers",
+                f"labels one-hot coded, shape {y.shape}, but the loss {loss} wants "
+                "whole numbers",
             )
         elif y.ndim <= 2 and units is not None and units > 1:
             if low < 0 or high >= units:
@@ -118,7 +118,7 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
             add(
                 "label_encoding",
                 1.0,
-                f"labels are whole numbers, but the loss {loss} wants them one-hot coded",
+                f"labels are whole numbers, but the loss {loss} wants them one-hot",
             )
         elif target.coding == "multi-hot":
             add("wrong_loss", 0.9, f"several labels hold at once, the loss is {loss}")

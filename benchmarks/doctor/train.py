@@ -151,7 +151,9 @@ def _program(path: Path) -> str:
             node.body = [
                 one
                 for one in node.body
-                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+                if not (
+                    isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+                )
             ]
     return ast.dump(tree)
 

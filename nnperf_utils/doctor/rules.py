@@ -400,7 +400,7 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
     few = below(tens(f("updates")), 2.9, 2.0)
     short = below(f("epochs"), 15, 5)
     steady = below(f("loss_ups", 0.0), 0.4, 0.1)
-    worse = s.fails
+    worse = min(1.0, 1.4 * s.fails)
     hardly = below(tens(f("updates")), 2.3, 1.7) * below(f("epochs"), 12, 5)
     strength = worse * max(falling * steady * max(few, short), 0.85 * hardly)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
@@ -458,7 +458,7 @@ def underfitting(f: Facts, s: State) -> Suspicion | None:
         small = 0.3
     settled = above(f("loss_slope"), -0.03, -0.008)
     strength = s.fails * (0.3 + 0.7 * settled) * (0.2 + 0.8 * small)
-    strength = min(1.0, 1.25 * strength)
+    strength = min(1.0, 1.5 * strength)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
     if strength <= 0:
         return None
@@ -821,6 +821,7 @@ EXPLAINS = {
     "missing_nonlinearity": 0.7,
     "padding_not_masked": 0.85,
     "data_leakage": 0.8,
+    "batchnorm_misuse": 0.75,
 }
 """By what all others are multiplied where a cause is certain that explains them."""
 PAIRING = {

@@ -1,7 +1,8 @@
 """The cases: healthy trainings, faulty twins of them, and healthy ones that look ill.
 
-What belongs to which part is settled here, by task, before any threshold was fitted:
-the tasks of `tasks.SET_ASIDE` are seen by nobody but the last scoring.
+What belongs to which part is settled here, by task, before any threshold was fitted. The
+part set aside was scored once; the fresh part was drawn after that, when what the
+scoring had shown was mended, and judges the doctor as it is.
 """
 
 import copy
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tasks import DEVELOPMENT, SET_ASIDE, TASKS, Task
+from tasks import DEVELOPMENT, FRESH, SET_ASIDE, TASKS, Task
 
-PER_CAUSE = {"development": 3, "set aside": 2}
+PARTS = {"development": DEVELOPMENT, "set aside": SET_ASIDE, "fresh": FRESH}
+PER_CAUSE = {"development": 3, "set aside": 2, "fresh": 2}
 # in place of faults that did no harm in the development part
 AGAIN = {
     "saturated_activations": 2,
@@ -793,18 +795,20 @@ def unmasked(s, rng):
 
 def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
     """Yield healthy trainings whose readings look like faults."""
-    tasks = DEVELOPMENT if part == "development" else SET_ASIDE
+    tasks = PARTS[part]
     dense = {
         "development": ["clusters", "moons", "friedman", "table"],
         "set aside": ["rings", "polynomial", "cancer", "cars"],
+        "fresh": ["spirals", "hills", "wine", "polynomial"],
     }[part]
-    images = {"development": "digits", "set aside": "clothes"}[part]
+    images = {"development": "digits", "set aside": "clothes", "fresh": "bars"}[part]
     low = {
         "development": ["diabetes", "overlapping"],
         "set aside": ["progress", "overlapping"],
+        "fresh": ["diabetes", "progress"],
     }[part]
-    texts = {"development": "topics", "set aside": "marks"}[part]
-    series = {"development": "waves", "set aside": "totals"}[part]
+    texts = {"development": "topics", "set aside": "marks", "fresh": "reviews"}[part]
+    series = {"development": "waves", "set aside": "totals", "fresh": "jumps"}[part]
 
     def base(name: str, *of: Any, kind: str | None = None) -> dict:
         rng = generator("hard", part, name, *of)
@@ -892,7 +896,7 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
     rng = generator("easy", part)
     for i in range(2):
         # 99% after two epochs, and then nothing more to learn
-        task = TASKS[{"development": "clusters", "set aside": "cancer"}[part]]
+        task = TASKS["clusters" if part == "development" else "cancer"]
         s = healthy(task, rng, 77 + i)
         s["task"] = "easy"
         s["net"] |= {
@@ -931,7 +935,7 @@ def hard_negatives(part: str) -> Iterator[tuple[str, dict]]:
 
 def cases(part: str) -> list[Case]:
     """Return the cases of a part: the same on every machine."""
-    tasks = DEVELOPMENT if part == "development" else SET_ASIDE
+    tasks = PARTS[part]
     found: list[Case] = []
     twins: dict[str, Case] = {}
     turn = 0
@@ -941,11 +945,18 @@ def cases(part: str) -> list[Case]:
         planned += [(c, first + n) for c, more in AGAIN.items() for n in range(more)]
     for cause, number in planned:
         ways = FAULTS[cause]
-        way, accepted, structural = ways[number % len(ways)]
         rng = generator(part, cause, number)
+        start = turn
+        if part == "fresh":  # other ways first, and tasks by lot
+            number, start = number + 1, int(rng.integers(len(tasks)))
+        way, accepted, structural = ways[number % len(ways)]
         for attempt in range(400):
-            task = tasks[(turn + attempt) % len(tasks)]
-            if number >= PER_CAUSE[part] and task.name in ("moons", "digits"):
+            task = tasks[(start + attempt) % len(tasks)]
+            if (
+                part == "development"
+                and number >= 3
+                and task.name in ("moons", "digits")
+            ):
                 continue
             if cause == "vanishing_gradients" and way is simple_recurrence:
                 task = TASKS["early" if part == "development" else "totals"]

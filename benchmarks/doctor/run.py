@@ -19,7 +19,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent))
 
-PARTS = ("development", "set aside")
+PARTS = ("development", "set aside", "fresh")
 RESULTS = Path(__file__).parent / "results.json"
 LIKE_TWIN = 0.9  # of the twin's score is as good as the twin
 
@@ -165,14 +165,14 @@ def show(part: str, figures: dict[str, Any]) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=(*PARTS, "both"), default="both")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", nargs=2, metavar=("PART", "K/N"), help="for itself")
     asked = parser.parse_args()
     if asked.work:
         work(*asked.work)
         return
-    parts = PARTS if asked.part == "both" else (asked.part,)
+    parts = PARTS if asked.part == "all" else (asked.part,)
     start = time.perf_counter()
     results = {}
     for part in parts:
@@ -186,7 +186,7 @@ def main() -> None:
         results[part] = gathered(part)
     for part, figures in results.items():
         show(part, figures)
-    if asked.part == "both":
+    if asked.part == "all":
         import keras
         import sklearn
         import tensorflow

@@ -239,6 +239,81 @@ def overlapping(rows: int, seed: int) -> Rows:
     return x, y
 
 
+def wine(rows: int, seed: int) -> Rows:
+    """Three growers of wine, by thirteen measurements."""
+    x, y = sk.load_wine(return_X_y=True)
+    chosen = np.random.default_rng(seed).permutation(len(x))[:rows]
+    return ((x - x.mean(axis=0)) / x.std(axis=0))[chosen], y[chosen]
+
+
+def spirals(rows: int, seed: int) -> Rows:
+    """Two spirals, one turn each, with four columns of noise."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, rows)
+    along = rng.uniform(0.3, 1, rows)
+    angle = 2 * np.pi * along + np.pi * y
+    x = 2 * along[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.concatenate([x, rng.standard_normal((rows, 2))], axis=1), y
+
+
+def hills(rows: int, seed: int) -> Rows:
+    """One number from two that matter, of five: the height of a landscape."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, (rows, 5))
+    y = np.exp(-((x[:, 0] - 1) ** 2) - x[:, 1] ** 2) - np.exp(
+        -((x[:, 0] + 1) ** 2) - (x[:, 1] - 0.5) ** 2
+    )
+    y = y + 0.03 * rng.standard_normal(rows)
+    return x, (y - y.mean()) / y.std()
+
+
+def jumps(rows: int, seed: int) -> Rows:
+    """Four kinds of series: flat, rising, with a jump up, with a jump down."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, rows)
+    t = np.arange(28)
+    at = rng.integers(8, 20, rows)[:, None]
+    shapes = np.stack(
+        [
+            np.zeros((rows, 28)),
+            np.tile(t / 14 - 1, (rows, 1)),
+            1.0 * (t > at),
+            -1.0 * (t > at),
+        ]
+    )
+    x = 1.2 * shapes[y, np.arange(rows)] + 0.4 * rng.standard_normal((rows, 28))
+    return x[..., None], y
+
+
+def bars(rows: int, seed: int) -> Rows:
+    """Noisy pictures of 12 by 12 pixels: bars in four directions."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, rows)
+    i, j = np.mgrid[:12, :12]
+    along = np.stack([i, j, (i + j) / 1.4, (i - j) / 1.4])[y]
+    phase = rng.uniform(0, 2 * np.pi, (rows, 1, 1))
+    x = (
+        0.5
+        + 0.3 * np.sin(1.3 * along + phase)
+        + 0.15 * rng.standard_normal(along.shape)
+    )
+    return np.clip(x, 0, 1)[..., None], y
+
+
+def reviews(rows: int, seed: int, most: int = 20) -> Rows:
+    """Yes or no: whether good words outnumber bad ones, padded with 0."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros((rows, most), "int32")
+    y = rng.integers(0, 2, rows)
+    for row, good in enumerate(y):
+        length = rng.integers(7, 18)
+        tells = rng.random(length) < 0.6
+        kind = rng.random(length) < (0.8 if good else 0.2)
+        words = np.where(kind, 1, 16) + rng.integers(0, 15, length)
+        x[row, :length] = np.where(tells, words, 31 + rng.integers(0, 90, length))
+    return x, y
+
+
 class Task:
     """A task: its rows, its kind and shape, and the networks that suit it."""
 
@@ -280,13 +355,22 @@ SET_ASIDE = [
     Task(marks, "multiclass", "text", (400, 1000), classes=3, words=201),
     Task(order, "binary", "text", (900, 1500), classes=2, words=81),
 ]
+FRESH = [  # drawn after the first scoring of the part set aside
+    Task(wine, "multiclass", "mlp residual", (110, 120), classes=3),
+    Task(spirals, "binary", "mlp subclass", (500, 1500), classes=2),
+    Task(hills, "regression", "mlp residual", (600, 2000)),
+    Task(jumps, "multiclass", "rnn conv1d", (500, 1000), classes=4),
+    Task(bars, "multiclass", "cnn mlp", (500, 1000), classes=4),
+    Task(reviews, "binary", "text", (600, 1200), classes=2, words=121),
+]
+FRESH += [task for task in SET_ASIDE if task.name in ("cancer", "polynomial", "clothes")]
 MORE = [  # for hard negatives and single faults
     Task(diabetes, "binary", "mlp", (400, 500), classes=2, low=True),
     Task(overlapping, "binary", "mlp", (300, 900), classes=2, low=True),
     Task(progress, "regression", "mlp", (250, 300), low=True),
     Task(early, "binary", "rnn", (500, 700), classes=2),
 ]
-TASKS = {task.name: task for task in [*DEVELOPMENT, *SET_ASIDE, *MORE]}
+TASKS = {task.name: task for task in [*DEVELOPMENT, *SET_ASIDE, *FRESH, *MORE]}
 
 
 def easy(rows: int, seed: int) -> Rows:

@@ -142,10 +142,14 @@ def state(f: Facts) -> State:
     fails = min(fails, never)  # what it did learn once it can fit
     if diverged:
         harm = fails = never = 1.0
-    
+
     # validation rows that are not like the others spoil simple learners, too
-    apart = above((max(f("reference"), f("reference_within")) - new) / scale, 0.06, 0.35)
-    return State(harm, never, max(harm, apart), fails, above(reference, 0.05, 0.25), diverged)
+    apart = above(
+        (max(f("reference"), f("reference_within")) - new) / scale, 0.06, 0.35
+    )
+    return State(
+        harm, never, max(harm, apart), fails, above(reference, 0.05, 0.25), diverged
+    )
 
 
 # --- the rules -----------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The cases: healthy trainings, faulty twins of them, and healthy ones that look ill.
 
-What belongs to which part is settled here, by task, before any threshold was fitted. The
-part set aside was scored once; the fresh part was drawn after that, when what the
+What belongs to which part is settled here, by task, before any threshold was fitted.
+The part set aside was scored once; the fresh part was drawn after that, when what the
 scoring had shown was mended, and judges the doctor as it is.
 """
 

@@ -6,8 +6,8 @@ Each returns the causes that it would name, in its own order; an empty list is s
 AutoTrainer: X. Zhang, J. Zhai, S. Ma, C. Shen, "AUTOTRAINER: An Automatic DNN Training
 Problem Detection and Repair System", ICSE 2021, section III: vanishing gradient,
 exploding gradient, dying ReLU, oscillating loss, slow convergence, on networks that
-do not reach their accuracy. SageMaker Debugger: Amazon's list of built-in rules and the defaults
-of their parameters.
+do not reach their accuracy. SageMaker Debugger: Amazon's list of built-in rules and the
+defaults of their parameters.
 """
 
 import itertools

@@ -363,7 +363,7 @@ FRESH = [  # drawn after the first scoring of the part set aside
     Task(bars, "multiclass", "cnn mlp", (500, 1000), classes=4),
     Task(reviews, "binary", "text", (600, 1200), classes=2, words=121),
 ]
-FRESH += [task for task in SET_ASIDE if task.name in ("cancer", "polynomial", "clothes")]
+FRESH += [t for t in SET_ASIDE if t.name in ("cancer", "polynomial", "clothes")]
 MORE = [  # for hard negatives and single faults
     Task(diabetes, "binary", "mlp", (400, 500), classes=2, low=True),
     Task(overlapping, "binary", "mlp", (300, 900), classes=2, low=True),

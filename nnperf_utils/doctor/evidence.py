@@ -216,11 +216,7 @@ def _inputs(seen: Evidence, train: Part, model: keras.Model | None) -> None:
         values = (
             array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[:, None]
         )
-        if array.ndim == 2 or array.shape[-1] > 4:
-            columns = values
-        else:
-            columns = values  # an image's channels, a series' measurements
-        columns = columns.astype("float64")
+        columns = values.astype("float64")  # an image's channels, a table's columns
         columns[~np.isfinite(columns)] = np.nan
         with np.errstate(all="ignore"):
             frame = pd.DataFrame(
@@ -533,7 +529,7 @@ def _settings(seen: Evidence, model: keras.Model, recording: Recording | None) -
     facts["epochs"] = recording.epochs
     facts["updates"] = recording.updates
     facts["fits"] = recording.fits
-    if "batch_size" not in facts and recording.steps and "n_train" in facts:
+    if not facts.get("batch_size") and recording.steps and "n_train" in facts:
         facts["batch_size"] = int(np.ceil(facts["n_train"] / recording.steps))
     rates = [rate for rate in recording.rates if np.isfinite(rate)]
     if rates:
@@ -987,7 +983,7 @@ def _scores(
         _, by_average = predictions(model, last, part.sample(PROBES))
         facts["modes_apart"] = (by_average - by_batch) / max(abs(by_batch), 1e-6)
         facts["loss_by_batch"], facts["loss_by_average"] = by_batch, by_average
-    start_outs, start_loss = predictions(model, first, part.sample(PROBES))
+    _, start_loss = predictions(model, first, part.sample(PROBES))
     facts["start_loss_inference"] = start_loss
     if validation is None:
         return

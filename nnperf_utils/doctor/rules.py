@@ -52,8 +52,8 @@ class Facts:
         """Return a number."""
         value = self._facts.get(name)
         if value is None or isinstance(value, (str, list)):
-            return default
-        return float(value)
+            return np.float64(default)
+        return np.float64(value)  # of which a quotient never fails
 
     def word(self, name: str) -> str:
         """Return a word; empty where it is not known."""
@@ -195,6 +195,8 @@ def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
         through_time = below(
             tens(max(f("start_time_ratio"), f("end_time_ratio"))), -2.5, -4.5
         )
+    # units that are all dead pass nothing back, but that is their name
+    depth *= 1 - 0.5 * above(f("start_dead_worst"), 0.8, 0.95)
     # too early to tell: nothing learns in a few updates
     through_time *= above(tens(f("updates")), 1.5, 2.2)
     strength = max(depth, 0.95 * through_time) * (0.25 + 0.75 * s.fails)
@@ -229,6 +231,8 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
             above(tens(f("start_time_ratio")), 1.0, 3.0),
             above(tens(f("start_signal_max")), 1.5, 4),
             0.9 * above(tens(f("most_gradient_total")), 3, 5),
+            above(tens(start), 0.8, 1.5)
+            * above(tens(f("start_gradient_total")), 2, 2.9),
         )
     strength = max(depth, through_time) * (0.4 + 0.6 * s.never)
     if strength <= 0:
@@ -257,6 +261,7 @@ def dying_relu(f: Facts, s: State) -> Suspicion | None:
         strength = max(strength, 0.4 + 0.5 * s.fails)
     if killed:
         strength *= 1 - 0.25 * above(f("rate_effective"), 0.7, 1.5)
+        strength *= 0.7 if s.diverged else 1.0
     if strength <= 0:
         return None
     layer = f.word("end_dead_layer")
@@ -407,6 +412,10 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
     worse = min(1.0, 1.4 * s.fails)
     hardly = below(tens(f("updates")), 2.3, 1.7) * below(f("epochs"), 12, 5)
     strength = worse * max(falling * steady * max(few, short), 0.85 * hardly)
+    # so steep that more epochs must help, however good it is by now
+    steep = above(-slope, 0.06, 0.12) * below(f("epochs"), 12, 6) * steady
+    steep *= below(f("train_skill"), 0.9, 0.8) * above(f("train_skill"), 0.0, 0.2)
+    strength = max(strength, 0.8 * steep)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
     if f("val_rise") > 0.1:
         strength *= 0.4
@@ -435,6 +444,13 @@ def overfitting(f: Facts, s: State) -> Suspicion | None:
     fell = above(f("val_skill_best") - f("val_skill"), 0.03, 0.12)
     strength = losses * max(apart, fell) * (0.5 + 0.5 * rise)
     strength *= above(f("train_skill"), 0.3, 0.6)
+    # memorized, too, where rows are many, but better than simple learners
+    lead = f("val_skill") - f("reference", f("val_skill"))
+    strength *= 1 - 0.5 * (
+        above(lead, 0.02, 0.07)
+        * above(f("n_train"), 150, 300)
+        * below(f("val_rise"), 2.5, 1.2)
+    )
     if strength <= 0:
         return None
     reason = (
@@ -485,7 +501,11 @@ def missing_nonlinearity(f: Facts, s: State) -> Suspicion | None:
     bends = {"relu", "gelu", "elu", "selu", "leaky_relu", "swish", "silu", "relu6"}
     bends |= {"mish", "softplus", "prelu", "celu"}
     straight = f("hidden") >= 1 and f("bend") < 2e-3
+    hidden = set(f._facts.get("activations", ())) - {f.word("output_activation")}
+    straight = straight and not (bends | {"tanh", "sigmoid", "softsign"}) & hidden
     straight = straight and not bends & set(f._facts.get("activations", ()))
+    # weights that have shrunk to nothing bend nothing, either
+    straight = straight and not f("growth_min") < 0.3
     if not straight and f("linear_layers", 0) < 1:
         return None
     strength = 0.75 + 0.25 * s.harm
@@ -571,9 +591,13 @@ def label_noise(f: Facts, s: State) -> Suspicion | None:
     sure = above(f("sure_error"), 0.12, 0.25)
     within = f("reference_within")
     something = above(max(within, f("reference")), 0.04, 0.15)
+    # a hard task is wrong where it is unsure, noise is wrong everywhere
+    even = above(f("sure_error") / f("reference_error"), 0.6, 0.75)
+    even *= above(f("n_train"), 130, 300)
     cleaner = above(f("reference") - within, 0.12, 0.3)
     doubtful = below(f("val_skill"), 0.9, 0.7)
     strength = something * max(sure * max(doubtful, cleaner), 0.9 * cleaner * sure)
+    strength *= even
     if f("imbalance", 1) > 5:
         strength *= 0.5
     if strength <= 0:
@@ -730,7 +754,10 @@ def batchnorm_misuse(f: Facts, s: State) -> Suspicion | None:
     if not f("batchnorm", 0):
         return None
     apart = above(f("modes_apart"), 0.6, 2.0) * (0.2 + 0.8 * s.harm)
-    tiny = below(f("batch_size"), 7, 3) * (0.5 + 0.5 * max(s.harm, s.fails))
+    rows = f("batch_size")
+    if np.isnan(rows):
+        rows = f("n_train") / f("steps")
+    tiny = below(rows, 7, 3) * (0.5 + 0.5 * max(s.harm, s.fails))
     slow = 0.0
     caught_up = 1 - f("batchnorm_momentum") ** max(f("updates", 1), 1)
     if f("batchnorm_momentum") > 0.99:
@@ -742,7 +769,7 @@ def batchnorm_misuse(f: Facts, s: State) -> Suspicion | None:
     parts = {
         f"the loss is {f('loss_by_average'):.3g} with averaged statistics, "
         f"{f('loss_by_batch'):.3g} with the batch's": apart,
-        f"batches of {f('batch_size'):.0f} are too few for statistics": tiny,
+        f"batches of {rows:.0f} are too few for statistics": tiny,
         f"with momentum {f('batchnorm_momentum'):.5g} the averages have come "
         f"{_percent(caught_up)} of their way": slow,
         f"momentum {f('batchnorm_momentum_low'):.3g} makes the averages the last "
@@ -758,7 +785,7 @@ def batchnorm_misuse(f: Facts, s: State) -> Suspicion | None:
         ("loss, averaged statistics", f("loss_by_average"), ""),
         ("loss, the batch's statistics", f("loss_by_batch"), "alike"),
         ("momentum", f("batchnorm_momentum"), "0.9 to 0.99"),
-        ("batch size", f("batch_size"), "16 and more"),
+        ("batch size", rows, "16 and more"),
     ]
     return Suspicion(
         "batchnorm_misuse", strength, reason, f.word("batchnorm_layer") or None, shown
@@ -860,9 +887,11 @@ def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
         One for each cause at most.
     """
     f = Facts(facts)
-    s = state(f)
     found: dict[str, Suspicion] = {}
-    for one in [_of_sign(sign, f, s) for sign in signs] + [r(f, s) for r in RULES]:
+    with np.errstate(all="ignore"):
+        s = state(f)
+        told = [_of_sign(sign, f, s) for sign in signs] + [r(f, s) for r in RULES]
+    for one in told:
         if one is None or not one.strength > 0:
             continue
         if one.cause not in found or found[one.cause].strength < one.strength:

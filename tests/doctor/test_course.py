@@ -88,7 +88,11 @@ HEALTHY = {
         12,
     ),
     "07 residual": (digits, partial(mlp, hidden_layers=6, units=32, residual=True), 12),
-    "08 recurrent": (datasets.load_sunspots, partial(rnn, optimizer=Adam(0.01)), 25),
+    "08 recurrent": (
+        partial(datasets.load_sunspots, scale_target=True),
+        partial(rnn, optimizer=Adam(0.01)),
+        25,
+    ),
     "09 momentum": (
         diabetes,
         partial(mlp, units=16, optimizer=SGD(0.02, momentum=0.9)),
@@ -161,6 +165,12 @@ BROKEN = {
         "unscaled_inputs",
         partial(diabetes, scale=False),
         partial(mlp, units=16, optimizer=SGD(0.01)),
+        8,
+    ),
+    "08 targets as they came": (
+        "unscaled_targets",
+        datasets.load_sunspots,
+        partial(rnn, optimizer=Adam(0.01)),
         8,
     ),
     "10 steps too long": (

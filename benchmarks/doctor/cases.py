@@ -15,7 +15,7 @@ import numpy as np
 from tasks import DEVELOPMENT, FRESH, SET_ASIDE, TASKS, Task
 
 PARTS = {"development": DEVELOPMENT, "set aside": SET_ASIDE, "fresh": FRESH}
-PER_CAUSE = {"development": 3, "set aside": 2, "fresh": 2}
+PER_CAUSE = {"development": 3, "set aside": 2, "fresh": 1}
 # in place of faults that did no harm in the development part
 AGAIN = {
     "saturated_activations": 2,

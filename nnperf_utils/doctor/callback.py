@@ -56,18 +56,24 @@ class Doctor(keras.callbacks.Callback):
         super().__init__()
         self._train = _checked(x_train, y_train, "x_train", "y_train")
         self._validation = None
-        if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(
-                validation_data
-            ) not in (2, 3):
-                raise ValueError(
-                    "validation_data must be a tuple (x, y), got "
-                    f"{type(validation_data).__name__}."
-                )
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) in (
+            2,
+            3,
+        ):
             self._validation = _checked(
                 *validation_data[:2], "validation_data's x", "validation_data's y"
             )
-        self._given = x_train is not None
+        elif validation_data is not None and (
+            isinstance(validation_data, (tuple, list, dict, str, np.ndarray))
+            or (
+                not hasattr(validation_data, "__iter__")
+                and not hasattr(validation_data, "__getitem__")
+            )
+        ):  # a tf.data set or a generator is left alone
+            raise ValueError(
+                "validation_data must be a tuple (x, y), got "
+                f"{type(validation_data).__name__}."
+            )
         self._recording: Recording | None = None
         self._looked: tuple[Any, Evidence, list[Finding]] | None = None
         self._step = 0

@@ -45,6 +45,7 @@ _NORMALIZING = (
     keras.layers.LayerNormalization,
     keras.layers.UnitNormalization,
 )
+_BENDING = ("Attention", "Lambda", "Multiply", "Dot", "LayerNorm", "Maximum", "Minimum")
 
 
 @dataclass
@@ -568,12 +569,13 @@ def _linear_layers(model: keras.Model, layers: list) -> int:
     for layer in layers:
         if isinstance(layer, (keras.layers.RNN, keras.layers.Wrapper)):
             return 0
+        if any(word in type(layer).__name__ for word in _BENDING):
+            return 0
         if layer.name in ends or isinstance(layer, keras.Model):
             continue
         if network.activation_of(layer) not in ("linear", "batch_normalization"):
             return 0
-        own = type(layer).__module__.startswith("keras.")
-        if layer.weights and not own:
+        if not type(layer).__module__.startswith("keras."):
             return 0
         count += hasattr(layer, "kernel")
     return count

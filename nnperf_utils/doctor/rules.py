@@ -225,9 +225,10 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
     deep = above(f("kernels"), 2.5, 4)
     depth = deep * above(growth, 0.8, 2.0) * above(tens(start), 0.7, 1.5)
     through_time = 0.0
-    if f.holds("recurrent"):
+    # where padding is masked, the last steps have no gradient to compare with
+    padded = f.holds("masks") and f("padding_after", 0) > 0.1
+    if f.holds("recurrent") and not padded:
         through_time = max(
-            above(tens(1 / max(f("start_time_ratio"), 1e-30)), 99, 100),
             above(tens(f("start_time_ratio")), 1.0, 3.0),
             above(tens(f("start_signal_max")), 1.5, 4),
             0.9 * above(tens(f("most_gradient_total")), 3, 5),
@@ -442,7 +443,7 @@ def overfitting(f: Facts, s: State) -> Suspicion | None:
     # memorized: right on training rows, and by far not so on others
     apart = above(f("train_skill") - f("val_skill"), 0.18, 0.4)
     fell = above(f("val_skill_best") - f("val_skill"), 0.03, 0.12)
-    strength = losses * max(apart, fell) * (0.5 + 0.5 * rise)
+    strength = losses * max(apart * (0.5 + 0.5 * rise), fell * rise)
     strength *= above(f("train_skill"), 0.3, 0.6)
     # memorized, too, where rows are many, but better than simple learners
     lead = f("val_skill") - f("reference", f("val_skill"))
@@ -588,7 +589,7 @@ def label_noise(f: Facts, s: State) -> Suspicion | None:
     """Even the rows of which a forest is surest often bear another label."""
     if f.word("task") not in ("binary", "multiclass"):
         return None
-    sure = above(f("sure_error"), 0.12, 0.25)
+    sure = above(f("sure_error"), 0.16, 0.28)
     within = f("reference_within")
     something = above(max(within, f("reference")), 0.04, 0.15)
     # a hard task is wrong where it is unsure, noise is wrong everywhere
@@ -866,8 +867,9 @@ PAIRING = {
 
 def _of_sign(sign: Sign, f: Facts, s: State) -> Suspicion:
     strength = sign.strength
-    if sign.cause == "bad_initialization" and strength < 0.95:
-        strength *= 0.35 + 0.65 * max(s.never, s.fails)
+    if sign.cause == "bad_initialization":
+        # zeros in a branch of a residual network are a choice that works
+        strength *= 0.4 + 0.6 * max(s.never, s.fails)
     if sign.cause == "frozen_layers" and s.never == 0 and f.known("val_skill"):
         strength *= 0.8
     return Suspicion(sign.cause, strength, sign.reason, sign.layer, epoch=0)

@@ -254,7 +254,7 @@ def _regression_loss(
         return signs
     if classes and units == 1 and activation == "linear" and target.classes <= 12:
         said = f"{target.classes} classes, judged as numbers by {loss}"
-        signs.append(Sign("wrong_loss", 0.5, said, layer))
+        signs.append(Sign("wrong_loss", 0.45, said, layer))
     if activation in _RANGES and len(y):
         lowest, highest = _RANGES[activation]
         slack = 1e-3 * max(high - low, 1e-9)

@@ -46,7 +46,7 @@ def work(part: str, share: str) -> None:
         found = looked_at(case)
         causes = named(found)
         said = ", ".join(causes) or "nothing"
-        if case.cause and causes:
+        if case.cause and causes and part != "development":
             recorded(applied(causes[0], case.spec))
         print(
             f"{part} {share}: {number}/{len(chosen)} {case.name}: {said} "
@@ -83,7 +83,7 @@ def gathered(part: str) -> dict[str, Any]:
         if found["epoch_seconds"]:
             each = found["doctor_seconds"] / len(found["epoch_seconds"])
             overhead.append(each / np.median(found["epoch_seconds"]))
-        if case.cause and causes:
+        if case.cause and causes and part != "development":
             after = recorded(applied(causes[0], case.spec))["score"]
             treated += 1
             restored += after >= LIKE_TWIN * twin
@@ -136,7 +136,7 @@ def show(part: str, figures: dict[str, Any]) -> None:
             low, high = table[key]["interval"]
             cells.append(f"{table[key]['share']:.0%} ({low:.0%} to {high:.0%})")
         print(f"| {name} | {' | '.join(cells)} |")
-    for name, row in figures["remedies"].items():
+    for name, row in figures["remedies"].items() if part != "development" else ():
         low, high = row["interval"]
         print(
             f"\nThe remedy, {name}, does as well as the twin in {row['hits']} of "

@@ -50,7 +50,7 @@ def autotrainer(facts: Mapping[str, Any], logs: list[dict]) -> list[str]:
             swings += one * other < 0 and min(abs(one), abs(other)) >= 0.03
         if swings >= 0.2 * len(curve):
             found.append("oscillation")
-    if poor and len(curve) and np.nanmax(curve) - curve[0] < 0.01:
+    if poor and np.isfinite(curve).any() and np.nanmax(curve) - curve[0] < 0.01:
         found.append("learning_rate_too_low")
     return found
 

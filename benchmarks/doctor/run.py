@@ -20,6 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent))
 
 PARTS = ("development", "set aside", "fresh")
+TITLES = {
+    "development": "the development part, on which the rules were fitted",
+    "set aside": "the part set aside, scored again after what its first scoring showed "
+    "was mended (the first is kept in first_scoring.json)",
+    "fresh": "the fresh part, drawn after all thresholds were fitted and scored once",
+}
 RESULTS = Path(__file__).parent / "results.json"
 LIKE_TWIN = 0.9  # of the twin's score is as good as the twin
 
@@ -127,7 +133,9 @@ def gathered(part: str) -> dict[str, Any]:
 
 def show(part: str, figures: dict[str, Any]) -> None:
     """Print a part's figures as Markdown."""
-    print(f"\n## {part}: {figures['faulty']} faulty, {figures['healthy']} healthy\n")
+    print(
+        f"\n## {figures['faulty']} faulty, {figures['healthy']} healthy: {TITLES[part]}\n"
+    )
     print("| | recall | false alarms | first cause | first or second |")
     print("|---|---|---|---|---|")
     for name, table in {"the doctor": figures["doctor"], **figures["rivals"]}.items():

@@ -79,7 +79,7 @@ HEALTHY = {
     "03 deep, with the remedies": (
         digits,
         partial(mlp, hidden_layers=6, units=32, kernel_initializer="he_normal"),
-        20,
+        12,
     ),
     "04 tanh": (digits, partial(mlp, activation="tanh", units=32), 15),
     "06 batch normalization": (
@@ -91,12 +91,7 @@ HEALTHY = {
     "08 recurrent": (
         partial(datasets.load_sunspots, scale_target=True),
         partial(rnn, optimizer=Adam(0.01)),
-        25,
-    ),
-    "09 momentum": (
-        diabetes,
-        partial(mlp, units=16, optimizer=SGD(0.02, momentum=0.9)),
-        8,
+        16,
     ),
     "12 dropout": (
         diabetes,
@@ -107,7 +102,7 @@ HEALTHY = {
     "moons": (
         partial(datasets.load_moons, samples=600),
         partial(mlp, units=24, optimizer=Adam(0.01)),
-        25,
+        16,
     ),
 }
 
@@ -183,13 +178,13 @@ BROKEN = {
         "learning_rate_too_low",
         digits,
         partial(mlp, optimizer=SGD(1e-5)),
-        12,
+        6,
     ),
     "12 memorized": (
         "overfitting",
         diabetes,
-        partial(mlp, units=256, hidden_layers=3, optimizer=Adam(0.003)),
-        40,
+        partial(mlp, units=128, hidden_layers=3, optimizer=Adam(0.005)),
+        24,
     ),
     "13 stopped too soon": (
         "undertrained",

@@ -133,9 +133,8 @@ def gathered(part: str) -> dict[str, Any]:
 
 def show(part: str, figures: dict[str, Any]) -> None:
     """Print a part's figures as Markdown."""
-    print(
-        f"\n## {figures['faulty']} faulty, {figures['healthy']} healthy: {TITLES[part]}\n"
-    )
+    counts = f"{figures['faulty']} faulty, {figures['healthy']} healthy"
+    print(f"\n## {counts}: {TITLES[part]}\n")
     print("| | recall | false alarms | first cause | first or second |")
     print("|---|---|---|---|---|")
     for name, table in {"the doctor": figures["doctor"], **figures["rivals"]}.items():

@@ -16,7 +16,7 @@ export KERAS_BACKEND := tensorflow
 export PYTHONHASHSEED := 0
 
 # Each of these runs alone in this clone; a second one waits until the first has ended.
-ALONE := book test lint format bench pdf adopt colab chapter register replicate upgrade \
+ALONE := book test lint format bench doctor pdf adopt colab chapter register replicate upgrade \
   clean distclean setup
 
 .DEFAULT_GOAL := help
@@ -66,6 +66,9 @@ bench: setup  ## time the engine against what a reader would use instead
 	@$(UV) sync $(SYNC) --group bench
 	@$(PY) benchmarks/engine.py $(BENCH)
 	@$(PY) benchmarks/design.py
+
+doctor: setup  ## measure how often the doctor is right; goes on where it stopped
+	@$(PY) benchmarks/doctor/run.py $(DOCTOR)
 
 pdf: book  ## print the whole course: _build/course.pdf
 	@$(PY) scripts/pdf.py

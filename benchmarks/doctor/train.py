@@ -139,7 +139,8 @@ def score(spec: dict, model: keras.Model, failure: str) -> float:
         classes = np.unique(labels)
         recall = np.mean([np.mean(answers[labels == c] == c) for c in classes])
         return float((recall - 1 / len(classes)) / (1 - 1 / len(classes)))
-    return skill(labels.astype(int), answers.astype(int), kind)
+    low = min(labels.min(), answers.min())  # labels may be -1 and 1
+    return skill((labels - low).astype(int), (answers - low).astype(int), kind)
 
 
 @functools.cache

@@ -10,9 +10,8 @@ task            output                loss                                 metri
 ``binary``      1 unit, sigmoid       ``binary_crossentropy``              ``accuracy``
 ``multiclass``  one unit per class,   ``sparse_categorical_crossentropy``  ``accuracy``
                 softmax
-the same, with  the same              ``categorical_crossentropy``         ``accuracy``
-shares of each
-class as labels
+the same, as    the same              ``categorical_crossentropy``         ``accuracy``
+                shares of classes
 ``regression``  one unit per target,  ``mse``                              ``mae``
                 linear
 ==============  ====================  ===================================  ============

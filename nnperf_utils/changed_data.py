@@ -765,11 +765,10 @@ def curve_backwards(
     ax.fill_between(sizes, low, high, color=PALETTE[0], alpha=0.15, linewidth=0)
     ax.plot(sizes, mean, "o-", color=PALETTE[0])
     ax.text(
-        sizes[1] * 0.94,
-        mean.iloc[1] + 3,
+        sizes[2] * 1.1,
+        mean.iloc[2] - 5,
         "all labels right",
         color=text_color(PALETTE[0]),
-        ha="right",
     )
     color = PALETTE[1]
     for share, scores in wrong.items():

@@ -14,7 +14,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from typing import Any, TypeVar
 
 import cloudpickle
 
-__all__ = ["Crew", "cluster", "free_port", "killing", "lacks", "prepare", "wait_for"]
+__all__ = ["Crew", "cluster", "killing", "lacks", "prepare", "wait_for"]
 
 _Found = TypeVar("_Found")
 # On Linux a server imports Keras once and forks a worker in no time; TensorFlow has
@@ -48,13 +47,6 @@ def prepare() -> None:
 
         forkserver.set_forkserver_preload(_PRELOADED)
         forkserver.ensure_running()
-
-
-def free_port() -> int:
-    """Return a port of this machine, on loopback, that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def wait_for(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +20,6 @@ from nnperf_utils.processes import Group, alone
 
 __all__ = [
     "Learner",
-    "free_ports",
     "measure",
     "ring_seconds",
     "speeds",
@@ -197,17 +195,6 @@ def speeds(
 
 
 # --- what Keras takes from tf.distribute ----------------------------------------------
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback device that are free at the moment."""
-    with contextlib.ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            one = stack.enter_context(socket.socket())
-            one.bind(("127.0.0.1", 0))
-            found.append(one.getsockname()[1])
-    return found
 
 
 def try_strategies(group: Group, ports: Sequence[int] = ()) -> dict[str, str]:

@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import connection, shared_memory
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
-__all__ = ["ONE_THREAD", "Group", "Processes", "alone"]
+__all__ = ["ONE_THREAD", "Group", "Processes", "alone", "free_ports"]
 
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """Settings with which TensorFlow computes on one core a process."""
 
 _PATIENCE = 60  # seconds to wait for the others in one exchange
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback device that are free at the moment."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(count):
+            one = stack.enter_context(socket.socket())
+            one.bind(("127.0.0.1", 0))
+            found.append(one.getsockname()[1])
+    return found
 
 
 class Group:

@@ -209,6 +209,8 @@ def throughput(times: pd.DataFrame, steps: int) -> Axes:
     rows["value"] = steps * rows["batch size"] / rows["value"]
     ax = plots.lines_by(rows, "batch size", log="y", evenly=True)
     ax.set_ylabel("examples a second\nof processor time")
+    note = f"median and middle 90% of {len(times)} timings"
+    ax.set_title(note, loc="left", fontsize="small")
     return ax
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -150,11 +149,6 @@ def test_no_worker_outlives_the_notebook(end, tmp_path):
         notebook.kill()
         notebook.stdout.close()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "notebook.py"]
-
-
-def test_a_free_port_can_be_listened_on():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", crews.free_port()))
 
 
 def test_a_missing_library_is_said_in_a_line(capsys):

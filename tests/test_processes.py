@@ -1,5 +1,7 @@
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -8,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from nnperf_utils.processes import Processes, alone
+from nnperf_utils.processes import Processes, alone, free_ports
 
 
 def pids(processes):
@@ -139,3 +141,11 @@ def test_alone_there_is_nobody_to_average_with():
     array = np.ones(3, np.float32)
     assert (group.rank, group.count) == (0, 1)
     assert group.average(array) is array
+
+
+def test_ports_are_free():
+    ports = free_ports(3)
+    assert len(set(ports)) == 3
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(socket.socket()).bind(("127.0.0.1", port))

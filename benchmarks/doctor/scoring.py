@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any, NamedTuple
 
 from cases import Case
+from scipy.stats import binomtest
 
 HARM = 0.1
 
@@ -19,18 +19,11 @@ class Said(NamedTuple):
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share."""
+    """Return Wilson's 95% interval of a share; all that is possible, of nothing."""
     if not count:
         return 0.0, 1.0
-    z = 1.959964
-    share = hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = (
-        z
-        / (1 + z * z / count)
-        * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    )
-    return max(0.0, middle - half), min(1.0, middle + half)
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def sound(case: Case, score: float, twin: float | None, facts: dict) -> bool:

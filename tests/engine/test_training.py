@@ -695,33 +695,41 @@ def test_an_executor_gives_the_same(runs):
 
 
 class Losing:
-    """An executor that loses the worker of its second block."""
+    """An executor that loses the workers of some of its calls."""
 
     _max_workers = 2
 
     def __init__(self, lost):
-        self.lost, self.blocks = lost, 0
+        self.lost, self.calls = lost, 0
 
     def submit(self, function, *arguments):
         future = Future()
-        if self.blocks in self.lost:
+        if self.calls in self.lost:
             future.set_exception(BrokenProcessPool("a child process terminated"))
         else:
             future.set_result(function(*arguments))
-        self.blocks += 1
+        self.calls += 1
         return future
 
 
-def test_a_lost_worker_is_named_and_the_rest_kept(runs):
+def test_a_block_lost_for_good_is_named_and_the_rest_kept(runs):
     with pytest.warns(UserWarning, match=r"lost the block of seeds 2 .*BrokenProc"):
-        partly = run(epochs=6, executor=Losing({1}))
+        partly = run(epochs=6, executor=Losing({1, 2, 3}))
     assert partly.seeds == [0, 1]
     np.testing.assert_allclose(last(partly), last(runs)[:2], rtol=1e-5)
 
 
+def test_a_block_lost_twice_is_trained_at_the_third_attempt(runs):
+    with pytest.warns(UserWarning, match="attempt [23] of 3") as said:
+        whole = run(epochs=6, executor=Losing({1, 2}))
+    assert len(said) == 2
+    np.testing.assert_allclose(last(whole), last(runs), rtol=1e-5)
+
+
 def test_all_workers_lost_is_an_error():
-    with pytest.raises(RuntimeError, match="no block of replicas was finished; lost"):
-        run(executor=Losing({0, 1}))
+    error = pytest.raises(RuntimeError, match="no block of replicas was finished; lost")
+    with pytest.warns(UserWarning, match="trained again"), error:
+        run(executor=Losing(range(6)))
 
 
 # -------------------------------------------------------------------------- progress

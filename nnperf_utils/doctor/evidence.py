@@ -170,8 +170,8 @@ def _now(model: keras.Model) -> Snapshot:
     return Snapshot(
         0,
         0,
-        [np.array(v) for v in model.trainable_variables],
-        [np.array(v) for v in model.non_trainable_variables],
+        [keras.ops.convert_to_numpy(v) for v in model.trainable_variables],
+        [keras.ops.convert_to_numpy(v) for v in model.non_trainable_variables],
     )
 
 

@@ -154,8 +154,11 @@ class Recording:
             Snapshot(
                 self.epochs,
                 self.updates,
-                [np.array(v) for v in self.model.trainable_variables],
-                [np.array(v) for v in self.model.non_trainable_variables],
+                [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables],
+                [
+                    keras.ops.convert_to_numpy(v)
+                    for v in self.model.non_trainable_variables
+                ],
             )
         )
 
@@ -185,6 +188,6 @@ def _is_number(value: Any) -> bool:
 
 def _rate(model: keras.Model) -> float:
     try:
-        return float(np.array(model.optimizer.learning_rate))
+        return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     except (AttributeError, TypeError, ValueError):
         return float("nan")

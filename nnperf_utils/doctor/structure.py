@@ -303,7 +303,9 @@ def frozen(model: keras.Model, values: dict[int, np.ndarray]) -> list[Sign]:
             continue
         if any(id(v) in trained for v in kernels):
             learns.append(layer)
-        elif _as_drawn([values.get(id(v), np.array(v)) for v in layer.weights]):
+        elif _as_drawn(
+            [values.get(id(v), keras.ops.convert_to_numpy(v)) for v in layer.weights]
+        ):
             still.append(layer)
     if not still:
         return []

@@ -75,6 +75,7 @@ def bill_of(notebook: Path) -> dict:
 
         matplotlib.use("module://matplotlib_inline.backend_inline")
         from IPython.core.interactiveshell import InteractiveShell
+        from IPython.core.pylabtools import select_figure_formats
         from matplotlib.backend_bases import FigureCanvasBase
         from matplotlib_inline.backend_inline import flush_figures
 
@@ -86,6 +87,7 @@ def bill_of(notebook: Path) -> dict:
             bill.watch(program.Program, name, "training")
     bill.watch(FigureCanvasBase, "print_figure", "drawing")
     shell = InteractiveShell.instance()
+    select_figure_formats(shell, {"png"})
     first = True
     for cell in cells:
         if cell["cell_type"] == "code":

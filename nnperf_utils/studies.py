@@ -23,9 +23,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pandas as pd
+import sqlalchemy
 from matplotlib.axes import Axes
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Engine
 
 from nnperf_utils.crew import Crew, wait_for
 from nnperf_utils.plots import PALETTE, text_color
@@ -70,13 +72,34 @@ def storage_of(url: str, heartbeat: int = 1, grace: int = 4) -> RDBStorage:
     # SQLite lets one process write at a time; the others wait so many seconds
     waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with _experimental():
-        return RDBStorage(
+        storage = RDBStorage(
             url,
             engine_kwargs=waits,
             heartbeat_interval=heartbeat,
             grace_period=grace,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
         )
+    if url.startswith("sqlite"):
+        _lock_before_reading(storage.engine)
+    return storage
+
+
+def _lock_before_reading(engine: Engine) -> None:
+    """Have each transaction take SQLite's lock for writing at its very beginning.
+
+    Optuna reads whether a trial is still running and then gives it up. It has its row
+    locked meanwhile, but SQLite locks no rows: two workers that found the same trial
+    dead at the same moment would both give it up, and have it tried again twice.
+    """
+    engine.dispose()  # of connections that were opened without
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def leave_begin_to_us(connection: sqlite3.Connection, _) -> None:
+        connection.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def close(study: optuna.Study) -> None:

@@ -3,16 +3,21 @@
 `benchmarks/faults.py` does the same with more runs, and prints a table.
 """
 
+import contextlib
 import json
 import sqlite3
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pytest
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
@@ -134,6 +139,30 @@ def test_a_storage_that_does_not_answer_is_asked_again(url, monkeypatch, capsys)
     studies.work(study, faults.objective, 3, "a")
     assert_whole(studies.count(study), 3)
     assert capsys.readouterr().out.count("did not answer") == 2
+
+
+def test_two_workers_cannot_both_give_up_the_same_trial(url, monkeypatch):
+    faults.make_study(url).ask()
+    both_have_read = threading.Barrier(2)
+    check = RDBStorage.check_trial_is_updatable
+
+    def slowly(self, *arguments):
+        check(self, *arguments)
+        # who waits for the other's lock never comes to this barrier
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_have_read.wait(1)
+
+    monkeypatch.setattr(RDBStorage, "check_trial_is_updatable", slowly)
+
+    def give_up(storage):
+        try:
+            return storage.set_trial_state_values(1, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return False
+
+    storages = [studies.storage_of(url), studies.storage_of(url)]
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(give_up, storages)) == [False, True]
 
 
 def test_an_error_of_the_objective_is_not_hidden(url):

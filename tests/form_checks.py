@@ -59,6 +59,7 @@ def all_faults(notebook: dict) -> list[str]:
     cells = notebook["cells"]
     return [
         *part_faults(cells),
+        *need_faults(cells),
         *code_faults(cells),
         *word_faults(cells),
         *card_faults(cells),
@@ -71,6 +72,13 @@ def part_faults(cells: list[dict]) -> Iterator[str]:
     found = [name for cell in cells for name in parts_begun(cell)]
     if found != PARTS:
         yield f"has the parts {', '.join(found)}; expected {', '.join(PARTS)}"
+
+
+def need_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield whether the question leaves open what a reader needs beforehand."""
+    begin = _between(cells, "The question", "See it fail")
+    if not any("You need" in text_of(cell) for cell in begin):
+        yield "does not say under “The question” what you need beforehand"
 
 
 def code_faults(cells: list[dict]) -> Iterator[str]:

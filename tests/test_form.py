@@ -99,6 +99,7 @@ CARD = '<div class="nnperf-claim">Holds.</div>'
 def good() -> list[dict]:
     """Return the cells of a chapter that just passes, a part at a time."""
     parts = {name: [prose(f"## {name}\n\nSome words.")] for name in checks.PARTS}
+    parts["The question"] += [prose("You need nothing else.")]
     parts["See it fail"] += [code(15), code(10, piece("lab")), prose("Look.")]
     parts["Predict"] += [code(1, piece("predict", n)) for n in ("one", "two")]
     parts["Why"] += [code(15, tags=("hide-input",)) for _ in range(8)]
@@ -144,6 +145,10 @@ def without(kind: str, part: str | None = None, name: str = ""):
 BROKEN = {
     "parts swapped": (lambda chapter: chapter[::-1], "has the parts What to keep"),
     "part missing": (lambda chapter: chapter[1:], "has the parts See it fail"),
+    "no word of what it needs": (
+        lambda chapter: [one for one in chapter if "You need" not in str(one)],
+        "does not say under “The question” what you need",
+    ),
     "long cell": (put("Why", code(16)), "code shows 16 lines of code, over 15"),
     "much code": (
         put("Why", *[cell for _ in range(3) for cell in (code(12), prose("So."))]),

@@ -20,6 +20,7 @@ import claims_ledger
 from docutils import nodes
 from executed_notebooks import pack
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from nnperf_utils import claims
@@ -39,6 +40,25 @@ def _style(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
+def quoted(env: BuildEnvironment, claim: claims.Claim, verdict: str) -> nodes.Element:
+    """Return a claim in short beside its mark, a link where its chapter is."""
+    chapter = f"chapters/{claim.chapter}"
+    # no-break, so that no line ends between a claim and its mark
+    mark = claims.VERDICTS.get(verdict, verdict)
+    words = f"“{claim.short or claim.statement}”\N{NO-BREAK SPACE}{mark}"
+    if chapter not in env.found_docs:
+        return nodes.inline("", words, classes=["verdict"])
+    uri = env.app.builder.get_relative_uri(env.docname, chapter)
+    return nodes.reference(
+        "",
+        words,
+        refuri=f"{uri}#claim-{claim.id}",
+        internal=True,
+        reftitle=f"{verdict}: {claim.statement}",
+        classes=["verdict", _style(verdict)],
+    )
+
+
 class ClaimRole(SphinxRole):
     """A claim in short beside its verdict's mark, as a link to its card."""
 
@@ -48,24 +68,8 @@ class ClaimRole(SphinxRole):
         if self.text not in known:
             message = self.inliner.reporter.error(f"there is no claim {self.text!r}")
             return [], [message]
-        claim = known[self.text]
-        chapter = f"chapters/{claim.chapter}"
         verdict = verdict_of(self.text)
-        # no-break, so that no line ends between a claim and its mark
-        mark = claims.VERDICTS.get(verdict, verdict)
-        words = f"“{claim.short or claim.statement}”\N{NO-BREAK SPACE}{mark}"
-        if chapter not in self.env.found_docs:
-            return [nodes.inline("", words, classes=["verdict"])], []
-        uri = self.env.app.builder.get_relative_uri(self.env.docname, chapter)
-        link = nodes.reference(
-            "",
-            words,
-            refuri=f"{uri}#claim-{self.text}",
-            internal=True,
-            reftitle=f"{verdict}: {claim.statement}",
-            classes=["verdict", _style(verdict)],
-        )
-        return [link], []
+        return [quoted(self.env, known[self.text], verdict)], []
 
 
 class ClaimsAtAGlance(SphinxDirective):

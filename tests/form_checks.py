@@ -7,9 +7,10 @@ comes with the outputs of its run.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bs4 import BeautifulSoup
@@ -58,6 +59,7 @@ def all_faults(notebook: dict) -> list[str]:
     cells = notebook["cells"]
     return [
         *part_faults(cells),
+        *need_faults(cells),
         *code_faults(cells),
         *word_faults(cells),
         *card_faults(cells),
@@ -70,6 +72,13 @@ def part_faults(cells: list[dict]) -> Iterator[str]:
     found = [name for cell in cells for name in parts_begun(cell)]
     if found != PARTS:
         yield f"has the parts {', '.join(found)}; expected {', '.join(PARTS)}"
+
+
+def need_faults(cells: list[dict]) -> Iterator[str]:
+    """Yield whether the question leaves open what a reader needs beforehand."""
+    begin = _between(cells, "The question", "See it fail")
+    if not any("You need" in text_of(cell) for cell in begin):
+        yield "does not say under “The question” what you need beforehand"
 
 
 def code_faults(cells: list[dict]) -> Iterator[str]:
@@ -135,6 +144,38 @@ def hand_faults(cells: list[dict]) -> Iterator[str]:
         yield "has no exercise that can be done in the page"
     if "quiz" not in [kind for kind, _ in _pieces(_between(cells, "Quiz", None))]:
         yield "has no question under Quiz"
+
+
+def doctor_faults(
+    cells: list[dict], chapter: str, causes: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield what a chapter does not say, or says wrongly, of the doctor.
+
+    Parameters
+    ----------
+    cells : list of dict
+    chapter : str
+        Its name.
+    causes : mapping
+        The doctor's causes, each with the name of the chapter that explains it.
+    """
+    part = _between(cells, "In your own network", "Exercises")
+    if not any("doctor" in text_of(cell).lower() for cell in part):
+        yield "does not say under “In your own network” what the doctor looks at"
+    told = [
+        paragraph
+        for cell in part
+        if cell["cell_type"] == "markdown"
+        for paragraph in text_of(cell).split("\n\n")
+        if "doctor" in paragraph.lower()
+    ]
+    for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", "\n".join(told)):
+        if name not in causes:
+            yield f"names {name}, which is no cause of the doctor's"
+    whole = "\n".join(text_of(cell) for cell in cells)
+    for name, explained in causes.items():
+        if explained == chapter and not re.search(rf"\b{name}\b", whole):
+            yield f"does not name {name}, a cause that leads to it"
 
 
 def place_faults(notebooks: Iterable[dict]) -> Iterator[str]:

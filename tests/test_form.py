@@ -8,6 +8,8 @@ import form_checks as checks
 import pytest
 import site_checks
 
+from nnperf_utils.doctor import CAUSES
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import execute
@@ -38,6 +40,13 @@ def visit(browser):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_form(chapter):
     assert checks.all_faults(notebook(chapter)) == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_own_network_tells_of_the_doctor(chapter):
+    explained = {name: cause.chapter for name, cause in CAUSES.items()}
+    cells = execute.read_json(ALL[chapter])["cells"]
+    assert list(checks.doctor_faults(cells, chapter, explained)) == []
 
 
 def test_no_place_holds_most_right_answers():
@@ -90,6 +99,7 @@ CARD = '<div class="nnperf-claim">Holds.</div>'
 def good() -> list[dict]:
     """Return the cells of a chapter that just passes, a part at a time."""
     parts = {name: [prose(f"## {name}\n\nSome words.")] for name in checks.PARTS}
+    parts["The question"] += [prose("You need nothing else.")]
     parts["See it fail"] += [code(15), code(10, piece("lab")), prose("Look.")]
     parts["Predict"] += [code(1, piece("predict", n)) for n in ("one", "two")]
     parts["Why"] += [code(15, tags=("hide-input",)) for _ in range(8)]
@@ -135,6 +145,10 @@ def without(kind: str, part: str | None = None, name: str = ""):
 BROKEN = {
     "parts swapped": (lambda chapter: chapter[::-1], "has the parts What to keep"),
     "part missing": (lambda chapter: chapter[1:], "has the parts See it fail"),
+    "no word of what it needs": (
+        lambda chapter: [one for one in chapter if "You need" not in str(one)],
+        "does not say under “The question” what you need",
+    ),
     "long cell": (put("Why", code(16)), "code shows 16 lines of code, over 15"),
     "much code": (
         put("Why", *[cell for _ in range(3) for cell in (code(12), prose("So."))]),
@@ -181,6 +195,26 @@ def test_a_broken_chapter_is_told(kind):
     change, fault = BROKEN[kind]
     faults = checks.all_faults({"cells": change(copy.deepcopy(good()))})
     assert fault in "\n".join(faults)
+
+
+DOCTOR = "The doctor looks at the start (`cold_start`), after `fit`."
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (DOCTOR, ""),
+        ("Look at the start (`cold_start`).", "what the doctor looks at"),
+        (f"{DOCTOR} And at the end (`warm_end`).", "names warm_end, which is no cause"),
+        (f"Mind `set_weights`.\n\n{DOCTOR}", ""),
+        ("The doctor looks at nothing here.", "does not name cold_start"),
+    ],
+)
+def test_what_a_chapter_says_of_the_doctor_is_checked(said, fault):
+    cells = put("In your own network", prose(said))(good())
+    causes = {"cold_start": "03_topic", "late_start": "04_other"}
+    faults = list(checks.doctor_faults(cells, "03_topic", causes))
+    assert fault in "\n".join(faults) if fault else faults == []
 
 
 @pytest.mark.parametrize(("places", "faulty"), [("0123456780", 0), ("1123411561", 1)])

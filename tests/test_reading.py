@@ -75,6 +75,17 @@ def test_head_says_how_to_run_it_and_how_long_it_takes(chapter):
 
 # --- terms ---------------------------------------------------------------------------
 
+
+def test_terms_of_the_glossary_stand_in_order_each_once():
+    text = (ROOT / "appendix" / "glossary.md").read_text("utf-8")
+    listed = re.search(r"^```\{glossary\}\n(.*?)\n```", text, re.M | re.S)[1]
+    entries = [one.split("\n  ")[0].splitlines() for one in listed.split("\n\n")]
+    heads = [terms[0].casefold() for terms in entries]
+    assert heads == sorted(heads)
+    terms = [term for entry in entries for term in entry]
+    assert len(terms) == len(set(terms))
+
+
 LINKED = (
     '<p>A <a class="glossary-term reference internal" href="../g.html#term-loss">'
     '<em>loss</em></a> and <a class="glossary-term" href="g.html#term-x">x</a>.</p>'

@@ -1,0 +1,75 @@
+"""What the doctor's benchmark says, in two sentences for the first page.
+
+``{doctor-figures}`` reads the records in ``benchmarks/doctor``: the last one, and that
+of the first scoring, which came before what it showed was mended.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import execute
+
+RECORDS = execute.ROOT / "benchmarks" / "doctor"
+LAST, FIRST = RECORDS / "results.json", RECORDS / "first_scoring.json"
+# where the doctor is at home, the first that the book has
+HOMES = ("chapters/19_monitoring", "appendix/api")
+
+Counts = dict[str, dict[str, Any]]
+
+
+def counts(last: dict[str, Any], first: dict[str, Any]) -> tuple[Counts, Counts]:
+    """Return the doctor's counts on the fresh part, and at its first scoring."""
+    return last["parts"]["fresh"]["doctor"], first["doctor"]
+
+
+def share(count: dict[str, Any]) -> str:
+    """Return a count with its interval: 25 of 27 (77% to 98%)."""
+    low, high = (f"{abs(end):.0%}" for end in count["interval"])
+    return f"{count['hits']} of {count['of']} ({low} to {high})"
+
+
+def told(fresh: Counts, first: Counts) -> str:
+    """Return what follows the doctor's name."""
+    return (
+        f" finds {share(fresh['found'])} of the faults that were planted in trainings "
+        "drawn after its rules had been fixed, names the right cause first in "
+        f"{share(fresh['first'])}, and finds fault with "
+        f"{share(fresh['false alarms'])} of the healthy ones. At its first scoring on "
+        "tasks set aside, before what that showed was mended, these were "
+        f"{share(first['found'])}, {share(first['first'])} and "
+        f"{share(first['false alarms'])}."
+    )
+
+
+class DoctorFigures(SphinxDirective):
+    """The paragraph."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return it, with a link to where the doctor is at home."""
+        for path in (LAST, FIRST):
+            self.env.note_dependency(str(path))
+        records = (json.loads(path.read_text("utf-8")) for path in (LAST, FIRST))
+        home = next((page for page in HOMES if page in self.env.found_docs), None)
+        name: nodes.Node = nodes.Text("doctor for your own trainings")
+        if home is not None:
+            uri = self.env.app.builder.get_relative_uri(self.env.docname, home)
+            name = nodes.reference("", name.astext(), refuri=uri, internal=True)
+        paragraph = nodes.paragraph("", "The course's ", classes=["doctor-figures"])
+        paragraph += [name, nodes.Text(told(*counts(*records)))]
+        return [paragraph]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.add_directive("doctor-figures", DoctorFigures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

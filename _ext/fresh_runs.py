@@ -82,13 +82,13 @@ def sentence(found: list[tuple[Replication, int, int]]) -> str:
         if len(shares) == 1
         else f"{', '.join(shares[:-1])} and {shares[-1]}"
         if len(set(shares)) > 1
-        else f"{shares[0]} each time"
+        else f"each time {shares[0]}"
     )
     runs = "a fresh run" if len(found) == 1 else f"{len(found)} fresh runs"
     return (
         f"In {runs} of all chapters, with every start, order, mask and split drawn "
-        "anew, so many of the verdicts on claims that are unchanged since came out as "
-        f"published: {told}."
+        f"anew, {told} verdicts came out as published; claims that were changed since "
+        "are not counted."
     )
 
 

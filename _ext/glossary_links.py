@@ -80,34 +80,41 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if not docname.startswith("chapters/"):
         return
     uri = app.builder.get_relative_uri(docname, GLOSSARY)
-    left = {
+    terms = {
         anchor: (term_pattern(term), f"{uri}#{anchor}")
         for term, anchor in glossary_terms(app).items()
     }
+    linked: set[str] = set()
     join_lines(doctree)
     for text in [t for t in doctree.findall(nodes.Text) if _is_prose(t)]:
-        queue: list[nodes.Text] = [text]
-        while queue:
-            piece = queue.pop()
+        piece, start = text, 0
+        while True:
             hits = [
                 (match, anchor)
-                for anchor, (pattern, _) in left.items()
-                if (match := pattern.search(piece.astext()))
+                for anchor, (pattern, _) in terms.items()
+                if (match := pattern.search(piece.astext(), start))
             ]
             if not hits:
-                continue
+                break
             # the first in the text; of two at one place, the longer
             match, anchor = min(hits, key=lambda hit: (hit[0].start(), -hit[0].end()))
-            _, goal = left.pop(anchor)
+            if anchor in linked:  # and no shorter term within it is meant
+                start = match.end()
+                continue
+            linked.add(anchor)
             before, after = (
                 nodes.Text(match.string[: match.start()]),
                 nodes.Text(match.string[match.end() :]),
             )
             link = nodes.reference(
-                "", match[0], refuri=goal, internal=True, classes=["glossary-term"]
+                "",
+                match[0],
+                refuri=terms[anchor][1],
+                internal=True,
+                classes=["glossary-term"],
             )
             piece.parent.replace(piece, [before, link, after])
-            queue.append(after)
+            piece, start = after, 0
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

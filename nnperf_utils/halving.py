@@ -259,7 +259,7 @@ def stopped_curves(curves: np.ndarray, lengths: np.ndarray) -> Axes:
     epochs = np.arange(1, curves.shape[1] + 1)
     for curve, length in zip(curves, lengths, strict=True):
         whole = length == len(curve)
-        ax.plot(epochs, curve, color="gray", linewidth=0.5, alpha=0.35)
+        ax.plot(epochs, curve, color="gray", linewidth=0.8, alpha=0.6)
         ax.plot(
             epochs[:length],
             curve[:length],

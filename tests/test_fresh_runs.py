@@ -103,13 +103,13 @@ def sentence(*records):
 def test_the_sentence_counts_what_is_on_record():
     assert sentence() == fresh_runs.NONE
     assert "In a fresh run of all chapters" in sentence(record(1))
-    assert sentence(record(1)).endswith("came out as published: 2 of 2.")
-    assert sentence(record(1), record(2)).endswith(": 2 of 2 each time.")
+    assert "anew, 2 of 2 verdicts came out as published" in sentence(record(1))
+    assert "anew, each time 2 of 2 verdicts" in sentence(record(1), record(2))
     told = sentence(record(1), record(2), record(3, OTHERWISE))
     assert told.startswith("In 3 fresh runs")
-    assert told.endswith(": 2 of 2, 2 of 2 and 1 of 2.")
+    assert "anew, 2 of 2, 2 of 2 and 1 of 2 verdicts" in told
     # a revised claim is left out of its record, a reader's own table altogether
-    assert sentence(record(1, digest="old")).endswith(": 1 of 1.")
+    assert "anew, 1 of 1 verdicts" in sentence(record(1, digest="old"))
     assert sentence(record(1, tables={"diabetes": "x"})) == fresh_runs.NONE
     assert not re.search(r"\b1 fresh runs", told)
 
@@ -140,8 +140,8 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
     page = checks.soup(out / "index.html")
     assert page.select_one("p.fresh-runs").get_text() == (
         "In a fresh run of all chapters, with every start, order, mask and split drawn "
-        "anew, so many of the verdicts on claims that are unchanged since came out as "
-        "published: 0 of 1."
+        "anew, 0 of 1 verdicts came out as published; claims that were changed since "
+        "are not counted."
     )
     (line,) = page.select(".body li p")[:1]
     assert line.get_text() == (

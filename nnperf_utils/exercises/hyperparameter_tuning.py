@@ -46,7 +46,7 @@ def _slips(v: np.ndarray, t: np.ndarray) -> dict[str, float]:
     best, best_test = v.argmax(axis=1), t.argmax(axis=1)
     overall = v.mean(axis=0).argmax()
     return {
-        "it is the right number with the wrong sign: how much *more* does validation "
+        "it is the right number with the wrong sign: how much more does validation "
         "promise than the test part gives?": -_winners_gap(v, t),
         "you subtract the best test score, which belongs to another configuration than "
         "the winner; choosing by the test part is what must not happen": (
@@ -58,7 +58,7 @@ def _slips(v: np.ndarray, t: np.ndarray) -> dict[str, float]:
         "search reports its best": (v - t).mean(),
         "you choose one winner for all repetitions; each repetition is a search of its "
         "own, with its own winner": (v[:, overall] - t[:, overall]).mean(),
-        "your winner is the one with the best *test* score; the search has not seen "
+        "your winner is the one with the best test score; the search has not seen "
         "the test part": (v[rows, best_test] - t[rows, best_test]).mean(),
         "you take the median of the repetitions; this exercise asks for the mean": (
             np.median(v[rows, best] - t[rows, best])
@@ -334,7 +334,7 @@ _WAYS = {
         "One score is mostly luck. Which number says what a configuration does on "
         "splits in general?",
         "NaN means: it diverged. What is the score of a network that has failed to "
-        "train? It is not *unknown*.",
+        "train? It is not “unknown”.",
         "Replace NaN by a bad score (`np.nan_to_num(scores, nan=0.5)`), take the mean "
         "over the splits, then the best column.",
     ],

@@ -30,7 +30,7 @@ def _highest(hessian: np.ndarray) -> float:
 _WRONG_RATES: list[tuple[Callable[[np.ndarray], float], str]] = [
     (
         lambda h: 2 / np.linalg.eigvalsh(h)[0],
-        "that is 2 over the *smallest* curvature. The steepest direction is the first "
+        "that is 2 over the smallest curvature. The steepest direction is the first "
         "to climb",
     ),
     (

@@ -1,5 +1,5 @@
 // title: Grow an ensemble
-// goal: find five members of any kinds that have, together, a lower squared error than the five of each kind.
+// goal: find five members of any kinds that have, together, a lower squared error than the best five of one kind.
 // takeaway: Together they have the members' mean error less what they differ: a good ensemble needs members that are good, and wrong in different places.
 // uses: d3
 // values: kinds, shares, truth

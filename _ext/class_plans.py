@@ -155,11 +155,11 @@ class ChapterCosts(_OfChapters):
         """Return the table."""
         self.note_chapters()
         heads = {
-            "Chapter": 40,
+            "Chapter": 38,
             "Read, with code": 16,
-            "Exercises": 14,
-            "Runs in": 14,
-            "Memory": 16,
+            "Exercises": 20,
+            "Run": 14,
+            "Memory": 12,
         }
         rows = []
         for name in self.known(path.stem for path in execute.chapters()):
@@ -170,7 +170,7 @@ class ChapterCosts(_OfChapters):
             memory = f"{record['peak_memory_mb'] / 1024:.1f} GB"
             told = (
                 minutes(took.read + took.code),
-                f"{len(exercises(name))}: {minutes(took.exercises)}",
+                f"{len(exercises(name))}, {minutes(took.exercises)}",
                 duration(record["seconds"]),
                 memory,
             )

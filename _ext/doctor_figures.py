@@ -41,8 +41,8 @@ def share(count: dict[str, Any]) -> str:
 def told(fresh: Counts, first: Counts) -> str:
     """Return what follows the doctor's name."""
     return (
-        f" finds {share(fresh['found'])} of the faults that were planted in trainings "
-        "drawn after its rules had been fixed, names the right cause first in "
+        f" finds {share(fresh['found'])} of the faults that its authors planted in "
+        "trainings drawn after its rules had been fixed, names the right cause first in "
         f"{share(fresh['first'])}, and finds fault with "
         f"{share(fresh['false alarms'])} of the healthy ones. At its first scoring on "
         "tasks set aside, before what that showed was mended, these were "

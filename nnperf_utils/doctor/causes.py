@@ -33,9 +33,9 @@ CAUSES: dict[str, Cause] = {
     "dying_relu": Cause(
         "ReLU units that are zero for every example",
         "04_activations",
-        "layers.Dense(units, kernel_initializer='he_normal')  # and no negative bias\n"
-        "layers.LeakyReLU(negative_slope=0.1)  # in place of ReLU\n"
-        "# and a learning rate ten times smaller",
+        "model.optimizer.learning_rate = model.optimizer.learning_rate / 10\n"
+        "# inputs scaled about zero, biases that start at zero, weights of He's size\n"
+        "layers.LeakyReLU(negative_slope=0.1)  # in place of ReLU",
     ),
     "saturated_activations": Cause(
         "tanh or sigmoid units stuck at their ends",
@@ -96,7 +96,7 @@ CAUSES: dict[str, Cause] = {
     "overfitting": Cause(
         "the network memorizes, and gets worse on new rows",
         "12_overfitting",
-        "keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)\n"
+        "keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)\n"
         "layers.Dropout(0.3); a smaller network; more rows",
     ),
     "underfitting": Cause(
@@ -124,6 +124,7 @@ CAUSES: dict[str, Cause] = {
     "class_imbalance": Cause(
         "a rare class is ignored",
         "14_data",
+        "# yes or no: first move the threshold, by what mistakes cost\n"
         "weights = sklearn.utils.compute_class_weight(\n"
         "    'balanced', classes=np.unique(y_train), y=y_train)\n"
         "model.fit(..., class_weight=dict(enumerate(weights)))",
@@ -155,7 +156,8 @@ CAUSES: dict[str, Cause] = {
     "batchnorm_misuse": Cause(
         "batch normalization used so that it harms",
         "06_normalization",
-        "layers.BatchNormalization()  # Keras's own momentum and epsilon, not last\n"
+        "layers.BatchNormalization()  # Keras's own epsilon, not after the last layer\n"
+        "layers.BatchNormalization(momentum=0.9)  # in a training of few steps\n"
         "model.fit(..., batch_size=32)",
     ),
     "frozen_layers": Cause(

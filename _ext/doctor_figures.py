@@ -42,8 +42,8 @@ def told(fresh: Counts, first: Counts) -> str:
     """Return what follows the doctor's name."""
     return (
         f" finds {share(fresh['found'])} of the faults that its authors planted in "
-        "trainings drawn after its rules had been fixed, names the right cause first in "
-        f"{share(fresh['first'])}, and finds fault with "
+        "trainings drawn after its rules had been fixed, names the right cause first "
+        f"in {share(fresh['first'])}, and finds fault with "
         f"{share(fresh['false alarms'])} of the healthy ones. At its first scoring on "
         "tasks set aside, before what that showed was mended, these were "
         f"{share(first['found'])}, {share(first['first'])} and "

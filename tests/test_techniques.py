@@ -7,7 +7,8 @@ import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
-from test_cards import CLAIMS, judgment
+from test_cards import CLAIMS as ALL
+from test_cards import judgment
 
 from nnperf_utils.catalog import SOURCES, load_claims
 
@@ -23,6 +24,8 @@ LINES = techniques.read_lines()
 CHAPTERS = {path.stem for path in execute.chapters()}
 # their lines wait for them
 PLANNED = {"19_monitoring", "20_capstone"}
+LAST = 20  # a chapter that is laid later gets its lines by hand
+CLAIMS = {name: one for name, one in ALL.items() if int(one.chapter[:2]) <= LAST}
 
 
 def test_every_claim_has_one_line():

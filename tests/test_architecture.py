@@ -60,6 +60,7 @@ LAYERS = [
     {"replications", "cards"},
     {"claims"},
     {"labs"},
+    {"clinic"},
     {"doctor.causes", "doctor.data", "doctor.network", "doctor.recording"},
     {"doctor.structure", "doctor.readings", "doctor.reference", "doctor.finding"},
     {"doctor.evidence"},

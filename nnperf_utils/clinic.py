@@ -1,9 +1,9 @@
 """The clinic: ten networks that do not learn as they should, and their healthy twins.
 
-They were chosen, with data that the doctor's benchmark does not have, before the doctor
-looked at any of them. What is wrong with each, `truth` tells when it is asked; nothing
-that a patient shows of itself names it. ``clinic.json`` holds what was recorded of them,
-written by ``benchmarks/doctor/clinic.py``.
+They were chosen before the doctor had looked at any of them, with ways of being broken
+that its benchmark does not have. What is wrong with each, `truth` tells when it is
+asked; nothing that a patient shows of itself names it. ``clinic.json`` holds what was
+recorded of them, written by ``benchmarks/doctor/clinic.py``.
 """
 
 from __future__ import annotations
@@ -90,14 +90,8 @@ class Patient:
 
     def __repr__(self) -> str:
         """Return what a receptionist would write down."""
-        counts = ", ".join(
-            f"{len(part[0]):,} {name}"
-            for name, part in (
-                ("training", self.train),
-                ("validation", self.validation),
-            )
-        )
-        return f"Patient {self.number}: {self.complaint} ({counts} rows)"
+        rows = f"{len(self.train[0]):,} rows to train on"
+        return f"Patient {self.number}: {self.complaint} ({rows})"
 
     def fit(self, *callbacks: keras.callbacks.Callback) -> keras.Model:
         """Train the network as its owner does, and return it.
@@ -397,8 +391,8 @@ _TRUTHS = {
     1: Truth(
         "learning_rate_too_low",
         (),
-        "All gradients are clipped to a norm of 0.001, which makes of a rate of 0.1 one "
-        "of 0.0001 and less.",
+        "All gradients are clipped to a norm of 0.001, so that a rate of 0.1 moves the "
+        "weights by a ten-thousandth at a time.",
     ),
     2: Truth(
         "bad_initialization",
@@ -420,14 +414,14 @@ _TRUTHS = {
     5: Truth(
         "padding_not_masked",
         (),
-        "After the last word come 40 and more steps of padding. The state has forgotten "
-        "it by then.",
+        "After the last word come 40 and more steps of padding. By then the state has "
+        "forgotten it.",
     ),
     6: Truth(
         "batchnorm_misuse",
         (),
-        "Batch normalization keeps a moving average with a momentum of 0.99, and there were "
-        "30 updates: it still stands near where it began.",
+        "Batch normalization keeps moving averages with a momentum of 0.99, and there "
+        "were 30 updates: they still stand near where they began.",
     ),
     7: Truth(
         "preprocessing_mismatch",
@@ -437,7 +431,7 @@ _TRUTHS = {
     8: Truth(
         "data_leakage",
         (),
-        "The moving average among the inputs is centred: it holds the height that is to be "
+        "The moving average among the inputs is centred: it holds the height to be "
         "predicted. In use that hour has not come yet.",
     ),
     9: Truth(
@@ -449,8 +443,8 @@ _TRUTHS = {
     10: Truth(
         "harmful_augmentation",
         (),
-        "Pictures are flipped at random, and so an arrow to the left becomes one to the right, "
-        "with the label of before.",
+        "Pictures are flipped at random, so that an arrow to the left becomes one to "
+        "the right, and keeps its label.",
     ),
 }
 

@@ -27,10 +27,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from nnperf_utils.seeds import shifted
+
 __all__ = [
     "MAPS",
     "accuracy_without",
     "activation",
+    "both",
     "grad_cam",
     "integrated",
     "likeness",
@@ -112,8 +115,10 @@ def grad_cam(network: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Parameters and result as of `activation`.
     """
+    pixels = tf.convert_to_tensor(x, tf.float32)
     with tf.GradientTape() as tape:
-        maps, outputs = network(tf.convert_to_tensor(x), training=False)
+        tape.watch(pixels)  # and with them whatever is made of them
+        maps, outputs = network(pixels, training=False)
         told = _log_probability(outputs, y)
     weights = tf.reduce_mean(tape.gradient(told, maps), axis=(1, 2), keepdims=True)
     return np.array(tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)))
@@ -165,6 +170,8 @@ MAPS: dict[str, Callable[..., np.ndarray]] = {
     "occlusion": occlusion,
 }
 """The maps by name."""
+
+DELETED = 0.1  # of the pixels
 
 
 def told_by_units(
@@ -259,6 +266,41 @@ def accuracy_without(
     np.put_along_axis(left, first[..., None], 0.0, axis=1)
     answers = np.array(network(left.reshape(x.shape), training=False)[1])
     return float(np.mean(answers.argmax(axis=1) == y))
+
+
+def both(
+    network: keras.Model, other: keras.Model, x: np.ndarray, y: np.ndarray
+) -> tuple[dict[str, float], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Put all maps of a network to two checks: another network, and deleted pixels.
+
+    Parameters
+    ----------
+    network, other : keras.Model
+        As `tapped` returns them; the other one has not learned.
+    x, y : numpy.ndarray
+
+    Returns
+    -------
+    row : dict of str to float
+        By a map's name its `likeness` to the other network's; ``without_`` and the name
+        the accuracy without the tenth of the pixels that it puts first, and
+        ``without_chance`` without a tenth by lot; ``empty``, the share of empty maps of
+        Grad-CAM. The size of integrated gradients is ``integrated_size``.
+    drawn : dict of str to tuple of numpy.ndarray
+        The maps of both networks.
+    """
+    drawn = {
+        name: (make(network, x, y), make(other, x, y)) for name, make in MAPS.items()
+    }
+    drawn["integrated_size"] = tuple(np.abs(one) for one in drawn["integrated"])
+    row = {}
+    for name, (one, another) in drawn.items():
+        row[name] = likeness(one, another)
+        row[f"without_{name}"] = accuracy_without(network, x, y, one, DELETED)
+    lot = np.random.default_rng(shifted(0)).random(x.shape[:3])
+    row["without_chance"] = accuracy_without(network, x, y, lot, DELETED)
+    row["empty"] = float(np.mean(np.ptp(drawn["grad_cam"][0], axis=(1, 2)) == 0))
+    return row, drawn
 
 
 def rows_of_maps(

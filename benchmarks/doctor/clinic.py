@@ -202,7 +202,8 @@ def main() -> None:
                 with KEPT.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(one) + "\n")
                 print({k: v for k, v in one.items() if k != "readings"}, flush=True)
-    RECORD.write_text(json.dumps(list(done.values())) + "\n", "utf-8")
+    kept = [one for key, one in done.items() if key[2] in SEEDS]
+    RECORD.write_text(json.dumps(kept) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What two looks before the training find: at rows and settings, and at one batch.
 
-``python benchmarks/doctor/looks.py`` takes every case that counts in ``results.json``,
-of the parts on which no rule was fitted at first, lets the doctor look at it untrained,
-and trains it for 300 updates on one batch of 32 rows with its own loss and optimizer. ``nnperf_utils/doctor/figures.json`` keeps that,
-and the benchmark's figures, for chapter 19; what is done stays in ``_build/doctor``.
+``python benchmarks/doctor/looks.py`` takes the cases that count in ``results.json``, of
+the part set aside and the fresh one, lets the doctor look at each untrained, and trains
+it for 300 updates on one batch of 32 rows with its own loss and optimizer; after the
+name of a part, that part alone. ``nnperf_utils/doctor/figures.json`` keeps what came
+out, and the benchmark's figures, for chapter 19; what is done stays in
+``_build/doctor``.
 """
 
 import contextlib
@@ -111,25 +113,34 @@ def figures(looks: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def done() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what has been looked at, by part and name."""
+    lines = KEPT.read_text("utf-8").splitlines() if KEPT.is_file() else []
+    return {(one["part"], one["name"]): one for one in map(json.loads, lines)}
+
+
 def main() -> None:
     """Look at all cases that have not been looked at."""
-    parts = json.loads((HERE / "results.json").read_text("utf-8"))["parts"]
-    done = {}
-    if KEPT.is_file():
-        lines = KEPT.read_text("utf-8").splitlines()
-        done = {one["name"] + one["part"]: one for one in map(json.loads, lines)}
+    results = json.loads((HERE / "results.json").read_text("utf-8"))["parts"]
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    found = []
-    for part in PARTS:
-        counted = [c for c in cases(part) if c.name not in parts[part]["dropped"]]
-        for number, case in enumerate(counted, 1):
-            if case.name + part not in done:
-                one = looked_at(case)
-                with KEPT.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(one) + "\n")
-                done[case.name + part] = one
-                print(f"{part} {number}/{len(counted)}", one, flush=True)
-            found.append(done[case.name + part])
+    wanted = [
+        case
+        for part in PARTS
+        for case in cases(part)
+        if case.name not in results[part]["dropped"]
+    ]
+    for number, case in enumerate(wanted, 1):
+        asked = sys.argv[1:] in ([], [case.part])
+        if asked and (case.part, case.name) not in done():
+            one = looked_at(case)
+            with KEPT.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(one) + "\n")
+            print(f"{number}/{len(wanted)}", one, flush=True)
+    kept = done()
+    missing = [case for case in wanted if (case.part, case.name) not in kept]
+    if missing:
+        sys.exit(f"{len(missing)} cases have not been looked at yet")
+    found = [kept[case.part, case.name] for case in wanted]
     FIGURES.write_text(json.dumps(figures(found), indent=1) + "\n", "utf-8")
 
 

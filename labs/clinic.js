@@ -196,7 +196,7 @@ nnperf.lab("clinic", (lab) => {
     readings.forEach((button, i) => (button.disabled = open.includes(looks[i])));
     draw(one, open.includes("curves"));
     shown.replaceChildren(
-      ...open.flatMap((look) => [
+      ...open.filter((look) => look !== "curves").flatMap((look) => [
         h("p", {}, h("strong", {}, LOOKS[look])),
         ...views[look](one),
       ]),

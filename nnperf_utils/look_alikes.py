@@ -271,7 +271,7 @@ def scores(said: pd.Series) -> pd.DataFrame:
 
 
 def flat_curves(runs: Runs, table: str, conditions: list[str]) -> np.ndarray:
-    """Draw the losses of a few conditions side by side, every run a line.
+    """Draw the validation losses of a few conditions side by side, every run a line.
 
     Parameters
     ----------
@@ -285,18 +285,15 @@ def flat_curves(runs: Runs, table: str, conditions: list[str]) -> np.ndarray:
     """
     size = (2.3 * len(conditions), 2.6)
     _, axes = plt.subplots(1, len(conditions), figsize=size, sharey=True)
-    picked = runs.history[runs.history["data"] == table]
+    picked = runs.history.query("data == @table and metric == 'val_loss'")
     for number, (ax, name) in enumerate(zip(axes, conditions, strict=True)):
-        one = picked[picked["variant"] == name]
-        for metric, color in (("loss", 0), ("val_loss", 1)):
-            wide = one[one["metric"] == metric].pivot_table(
-                index="epoch", columns="seed", values="value"
-            )
-            ax.plot(wide, color=plots.PALETTE[color], linewidth=0.6, alpha=0.6)
+        wide = picked[picked["variant"] == name].pivot_table(
+            index="epoch", columns="seed", values="value"
+        )
+        ax.plot(wide, color=plots.PALETTE[0], linewidth=0.8, alpha=0.6)
         ax.set(title=f"network {chr(65 + number)}", xlabel="epoch", ylim=(0, 3))
-    axes[0].set_ylabel("loss")
-    lines = [axes[0].lines[0], axes[0].lines[-1]]
-    axes[0].legend(lines, ["training", "validation"], loc="lower left", frameon=False)
+        ax.set_xticks([1, EPOCHS // 2, EPOCHS])
+    axes[0].set_ylabel("validation loss")
     return axes
 
 
@@ -322,7 +319,8 @@ def recall_bars(said: Mapping[str, pd.Series], *, ax: Axes | None = None) -> Axe
     table = pd.DataFrame(shares).loc[list(CONDITIONS)[::-1]]
     for number, (name, marker) in enumerate(zip(table, "os", strict=False)):
         color = plots.PALETTE[number]
-        ax.plot(table[name], range(len(table)), marker, color=color, label=name)
+        places = np.arange(len(table)) + 0.24 * (0.5 - number)
+        ax.plot(table[name], places, marker, color=color, label=name)
     ax.hlines(
         range(len(table)),
         table.min(axis=1),

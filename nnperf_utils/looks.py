@@ -204,7 +204,7 @@ def ladder() -> pd.DataFrame:
     before, cannot = looks["before"], looks["cannot"]
     both = before | cannot
     rows = {
-        "rows and settings, before training": (before, before),
+        "rows, settings, start; no training": (before, before),
         "one batch by heart": (cannot, cannot & ~before),
     }
     table = [

@@ -50,7 +50,7 @@ def tapped(model: keras.Model) -> keras.Model:
 
     Parameters
     ----------
-    model : keras.Model
+    model : keras.Sequential
         Its answer is a softmax over classes.
 
     Returns
@@ -60,13 +60,23 @@ def tapped(model: keras.Model) -> keras.Model:
 
     Raises
     ------
-    ValueError
-        If there is no convolution.
+    TypeError, ValueError
+        If it is no Sequential, or there is no convolution.
     """
-    found = [one for one in model.layers if isinstance(one, keras.layers.Conv2D)]
-    if not found:
+    if not isinstance(model, keras.Sequential):
+        raise TypeError(
+            f"model is a {type(model).__name__}; expected a keras.Sequential, whose "
+            "layers follow one another."
+        )
+    convolution = None
+    pixels = out = keras.Input(model.input_shape[1:])
+    for layer in model.layers:
+        out = layer(out)
+        if isinstance(layer, keras.layers.Conv2D):
+            convolution = out
+    if convolution is None:
         raise ValueError("model has no Conv2D layer, so there is no map of its units.")
-    return keras.Model(model.inputs[0], [found[-1].output, model.outputs[0]])
+    return keras.Model(pixels, [convolution, out])
 
 
 def _log_probability(outputs: tf.Tensor, y: np.ndarray) -> tf.Tensor:
@@ -115,10 +125,8 @@ def grad_cam(network: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Parameters and result as of `activation`.
     """
-    pixels = tf.convert_to_tensor(x, tf.float32)
     with tf.GradientTape() as tape:
-        tape.watch(pixels)  # and with them whatever is made of them
-        maps, outputs = network(pixels, training=False)
+        maps, outputs = network(tf.convert_to_tensor(x), training=False)
         told = _log_probability(outputs, y)
     weights = tf.reduce_mean(tape.gradient(told, maps), axis=(1, 2), keepdims=True)
     return np.array(tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)))

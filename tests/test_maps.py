@@ -13,14 +13,10 @@ SIDE = 6
 def bright():
     """A network that tells pictures by one pixel: above 0.5 it is class 1."""
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((SIDE, SIDE, 1)),
-            layers.Conv2D(1, 1, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(2, "softmax"),
-        ]
-    )
+    model = keras.Sequential([keras.Input((SIDE, SIDE, 1))])
+    model.add(layers.Conv2D(1, 1, activation="relu"))
+    model.add(layers.Flatten())  # which makes Keras call the first layer once more
+    model.add(layers.Dense(2, "softmax"))
     answer = np.zeros((SIDE * SIDE, 2), "float32")
     answer[2 * SIDE + 3, 1] = 8.0  # row 2, column 3
     model.set_weights(
@@ -63,9 +59,13 @@ def test_integrated_gradients_sum_to_what_is_gained(bright, pictures):
     assert np.allclose(told, gained, atol=1e-3)
 
 
-def test_grad_cam_has_no_negative_place(bright, pictures):
-    found = maps.grad_cam(bright, *pictures)
+def test_grad_cam_weights_the_units_by_their_mean_gradient(bright, pictures):
+    x, y = pictures
+    found = maps.grad_cam(bright, x, y)
     assert found.shape == (10, SIDE, SIDE) and found.min() >= 0
+    # the one unit speaks for class 1, so that it is seen there and not in class 0
+    assert found[y == 1].max(axis=(1, 2)).min() > 0
+    assert found[y == 0].max() == 0
 
 
 def test_likeness_is_of_the_order_alone():
@@ -128,6 +128,9 @@ def test_a_network_without_convolutions_has_no_maps():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="no Conv2D layer"):
         maps.tapped(model)
+    functional = keras.Model(model.inputs, model.outputs)
+    with pytest.raises(TypeError, match="model is a Functional"):
+        maps.tapped(functional)
 
 
 def test_rows_of_maps_draws_every_map(pictures):

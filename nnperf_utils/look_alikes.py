@@ -44,7 +44,7 @@ CONDITIONS: dict[str, dict] = {
     "steps too short": {"rate": 1e-5},
     "steps too long": {"rate": 0.3},
     "dead units": {"bias": -8.0},
-    "all weights zero": {"start": "zeros"},
+    "started at zero": {"start": "zeros"},
     "penalty too strong": {"l2": 0.3},
     "dropout too high": {"dropout": 0.95},
     "shuffled labels": {"wrong": 1.0},

@@ -29,6 +29,7 @@ __all__ = [
     "clinic_table",
     "doctor_effects",
     "doctor_table",
+    "healthy_that_cannot",
     "lab_data",
     "ladder",
     "ladder_bars",
@@ -108,6 +109,20 @@ def one_batch_effects() -> dict[str, float]:
         "recall": float(cannot[ill].mean()),
         "alarms": float(cannot[~ill].mean()),
     }
+
+
+def healthy_that_cannot() -> list[str]:
+    """Return the names of the healthy networks that do not learn one batch by heart.
+
+    Returns
+    -------
+    list of str
+        Those that begin with "hard" are in the benchmark because they look ill.
+    """
+    looks = _looks()
+    names = [one["name"] for one in benchmark()["looks"]]
+    chosen = looks["cannot"] & ~looks["ill"]
+    return [name for name, one in zip(names, chosen, strict=True) if one]
 
 
 def doctor_table() -> pd.DataFrame:

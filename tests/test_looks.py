@@ -44,6 +44,7 @@ def test_one_batch_is_counted_from_the_looks():
     ill = sum(one["cause"] is not None for one in cannot)
     effects = looks.one_batch_effects()
     assert effects["precision"] == pytest.approx(ill / len(cannot))
+    assert len(looks.healthy_that_cannot()) == len(cannot) - ill
     assert effects["precision_low"] < effects["precision"] < effects["precision_high"]
 
 

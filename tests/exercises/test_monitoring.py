@@ -80,7 +80,7 @@ def words(masked):
         (lambda: garments(compiled=False), "not compiled"),
         (lambda: garments(shape=(196,)), "have the shape (14, 14, 1)"),
         (lambda: garments(), "its healthy twin in"),
-        (lambda: None, "return the network"),
+        (lambda: "mended", "return the network"),
         (lambda depth: garments(depth), "takes `(depth)`"),
     ],
 )

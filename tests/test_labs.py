@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 
 import shared_labs
 
-from nnperf_utils import halving, labs, thresholds
+from nnperf_utils import halving, labs, looks, thresholds
 from nnperf_utils.compression import rounded
 from nnperf_utils.distillation import softened
 from nnperf_utils.ensembles import decomposition, squared_error
@@ -278,6 +278,7 @@ def two_networks() -> dict:
 
 
 DATA = {
+    "clinic": looks.lab_data,
     "cut_block": cuts,
     "grow_ensemble": members,
     "gradient_line": gradients,
@@ -702,9 +703,23 @@ def play_run_the_cluster(section, page):
         section.get_by_role("button", name="Other trials").press("Enter")
 
 
+def play_clinic(section, page):
+    data = looks.lab_data()
+    section.get_by_role("button", name="Look at the rows").press("Enter")
+    section.get_by_role("button", name="Look at the curves").press("Enter")
+    for place, one in enumerate(data["patients"]):
+        if place:
+            section.get_by_role("radio", name=str(place), exact=True).focus()
+            page.keyboard.press("ArrowRight")
+        words = data["choices"][one["right"][0]]
+        section.get_by_role("radio", name=words).press("Space")
+        section.get_by_role("button", name="Name it").press("Enter")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
+    "clinic": play_clinic,
     "cut_block": play_cut_block,
     "draw_schedule": play_draw_schedule,
     "gradient_line": play_gradient_line,
@@ -926,6 +941,17 @@ def test_recorded_labs_by_touch(visit):
         tap_slider(seen.page, section.get_by_role("slider", name="units"), index)
         section.get_by_role("button", name="Try it").tap()
     assert caption(section).startswith("Trial 3 of 14")
+
+
+def test_clinic_by_touch(visit):
+    section = ready(visit(made("clinic"), **PHONE))
+    section.get_by_role("button", name="Look at the settings").tap()
+    one = looks.lab_data()["patients"][0]
+    expect(section.locator("li").last).to_have_text(one["settings"][-1])
+    section.get_by_text("the steps are too short").tap()
+    section.get_by_role("button", name="Name it").tap()
+    expect(section.locator("tbody").last).to_contain_text("the truth")
+    assert "you are right in 1" in caption(section)
 
 
 # --- the numbers that labs show ------------------------------------------------------

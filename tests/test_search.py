@@ -48,6 +48,10 @@ QUERIES = {
     "quantize to int8": "18_efficient_training",
     "imbalanced classes": "14_data",
     "how much data do i need": "14_data",
+    "how to debug a network": "19_monitoring",
+    "learn a single batch by heart": "19_monitoring",
+    "grad-cam heatmap": "19_monitoring",
+    "tensorboard logs": "19_monitoring",
 }
 
 

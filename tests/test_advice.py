@@ -1,0 +1,177 @@
+"""Steps scored in any set, on answers that are made up and known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+
+from nnperf_utils import advice
+from nnperf_utils.datasets import Dataset
+from nnperf_utils.flight_inputs import Cut
+from nnperf_utils.statistics import Estimate
+from nnperf_utils.thresholds import Prices
+
+PRICES = Prices(miss=3, alarm=1)
+
+
+def data_of(validation, later):
+    x = np.zeros((4, 2))
+    parts = [(np.zeros((len(y), 2)), np.array(y)) for y in (validation, later)]
+    return Dataset("t", (x, [0, 1, 0, 1]), *parts, task="binary")
+
+
+@pytest.fixture
+def answers():
+    """Two lengths, two settings, three seeds; short and tuned is best."""
+    y = [0, 0, 1, 1]
+    bad, good = np.array([0.6, 0.3, 0.5, 0.4]), np.array([0.1, 0.2, 0.8, 0.9])
+    one = np.stack([[[good] * 3, [bad] * 3], [[bad] * 3, [good[::-1]] * 3]])
+    one = one.astype(float)
+    one[0, 0, 0] = bad  # the first seed is unlucky at the default setting
+    return advice.Answers(
+        [data_of(y, y)], [(0.001, 0.0), (0.003, 0.01)], (4, 16), [one], [one]
+    )
+
+
+def test_tables_are_named_by_what_changes_rows_and_inputs():
+    assert advice.table_of(set(advice.STEPS)) == "later+inputs+categories+feature"
+    assert advice.table_of({"tuning", "threshold"}) == "random"
+    assert advice.table_of({"split", "feature"}) == "later+feature"
+    with pytest.raises(ValueError, match="'magic'"):
+        advice.table_of({"magic"})
+
+
+def test_without_steps_the_default_is_taken(answers):
+    seen = [p for p, _ in advice.decided(answers, 0, set())]
+    assert len(seen) == 3
+    assert all((p == [0.6, 0.3, 0.5, 0.4]).all() for p in seen)
+
+
+def test_a_step_chooses_by_the_validation_rows(answers):
+    first, second, third = (p for p, _ in advice.decided(answers, 0, {"stopping"}))
+    assert (first == [0.6, 0.3, 0.5, 0.4]).all()
+    assert (second == [0.1, 0.2, 0.8, 0.9]).all()
+    assert (third == second).all()
+
+
+def test_an_ensemble_is_the_mean_of_its_members(answers):
+    ((p, _),) = advice.decided(answers, 0, {"stopping", "ensemble"})
+    members = answers.validation[0][0, 0]
+    assert p == pytest.approx(members.mean(axis=0))
+    with pytest.raises(ValueError, match="no whole ensembles"):
+        list(advice.decided(answers, 0, {"ensemble"}, size=2))
+
+
+def test_prices_move_the_decision():
+    y, p = np.array([0, 1, 1, 0]), np.array([0.1, 0.3, 0.9, 0.3])
+    at_half = advice.scored(y, p, PRICES, by_prices=False)
+    by_prices = advice.scored(y, p, PRICES)
+    assert at_half["cost"] == pytest.approx(100 * 3 / 4)  # one miss
+    assert by_prices["cost"] == pytest.approx(100 * 1 / 4)  # one alarm
+    assert at_half["area"] == by_prices["area"] == pytest.approx(3.5 / 4)
+
+
+def test_calibration_mends_what_was_too_sure():
+    random = np.random.default_rng(0)
+    odds = random.normal(-1, 1, 4000)
+    y = random.random(4000) < 1 / (1 + np.exp(-odds))
+    sure = 1 / (1 + np.exp(-3 * odds - 1))
+    half = slice(2000), slice(2000, None)
+    q = advice.calibrated(y[half[0]], sure[half[0]], sure[half[1]])
+    assert log_loss(y[half[1]], q) < log_loss(y[half[1]], sure[half[1]]) - 0.1
+    assert np.log(q / (1 - q)) == pytest.approx(odds[half[1]], abs=0.4)
+    assert (np.argsort(q) == np.argsort(sure[half[1]])).all()
+
+
+def test_calibration_of_one_answer_for_all():
+    q = advice.calibrated(np.array([0, 0, 0, 1]), np.full(4, 0.9), np.full(2, 0.9))
+    assert q == pytest.approx(0.25, abs=0.01)
+
+
+def test_outcomes_by_set_and_split(answers):
+    table = {"random": answers}
+    found = advice.outcomes(table, {"none": set(), "stop": {"stopping"}}, PRICES)
+    assert found.index.names == ["split"]
+    assert found.loc[0, ("stop", "area")] == pytest.approx((0.5 + 1 + 1) / 3)
+    assert found.loc[0, ("none", "promised")] == pytest.approx(0.5)
+
+
+def test_shares_of_all_orders_add_up():
+    steps = ["a", "b"]
+    scores = {frozenset(): 0.0, frozenset("a"): 1.0, frozenset("b"): 2.0}
+    scores[frozenset("ab")] = 2.0
+    shares = advice.shares_of_orders(scores, steps)
+    assert shares == pytest.approx({"a": 0.5, "b": 1.5})
+
+
+def test_gains_hold_together():
+    values = pd.Series(np.arange(10.0), pd.RangeIndex(10, name="split"))
+    one = advice.gains({"a": values})["a"]
+    two = advice.gains({"a": values, "b": values})["a"]
+    assert two.low < one.low < one.value < one.high < two.high
+
+
+def test_weeks_are_what_is_resampled():
+    days = pd.Series(pd.date_range("2013-10-01", periods=70).repeat(2))
+    random = np.random.default_rng(0)
+    values = random.normal(size=140)
+    found = advice.by_week(days, lambda rows: values[rows].mean())
+    assert isinstance(found, Estimate)
+    assert found.design == "10 weeks"
+    weeks = values.reshape(10, 14).mean(axis=1)
+    assert found.values.to_numpy() == pytest.approx(weeks)
+
+
+def test_lab_data_by_set():
+    frame = pd.concat(
+        {
+            n: pd.DataFrame({"area": [0.5 + n / 10], "promised": [0.6]})
+            for n in range(4)
+        },
+        axis=1,
+    )
+    made = advice.lab_data(frame, ["feature", "tuning"], pd.Series([0.7]))
+    assert made["later"] == [[500, 600, 700, 800]]
+    assert made["trainings"] == [1, 1, 4, 4]
+    assert made["boosting"] == [700]
+    assert advice.set_of(2, ["feature", "tuning"]) == {"tuning"}
+
+
+def some_flights():
+    random = np.random.default_rng(0)
+    n = 600
+    kind = random.choice(["AA", "UA", "B6"], n)
+    late = random.random(n) < np.where(kind == "AA", 0.7, 0.15)
+    return pd.DataFrame(
+        {
+            "date": pd.date_range("2013-01-01", periods=n, freq="h").normalize(),
+            "carrier": kind,
+            "hour": random.integers(5, 23, n),
+            "seats": np.where(random.random(n) < 0.2, np.nan, 100),
+            "arrival_delay": np.where(late, 30.0, 0.0),
+        }
+    )
+
+
+def test_boosting_takes_categories_and_gaps():
+    flights = some_flights()
+    cut = Cut(*np.split(np.arange(600), [300, 450]), flights["date"][300])
+    columns = ["date", "carrier", "hour", "seats"]
+    grid = [{"max_leaf_nodes": 4}, {"max_leaf_nodes": 8}]
+    y = (flights["arrival_delay"] >= 15).to_numpy()[450:]
+    for given in (None, grid):
+        seen, used = advice.boosted(flights, cut, columns, given)
+        assert seen.shape == used.shape == (150,)
+        assert used[y].mean() > used[~y].mean() + 0.2
+    with pytest.raises(ValueError, match="grid is empty"):
+        advice.boosted(flights, cut, columns, [])
+
+
+def test_logistic_regression_chooses_its_penalty():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(600, 3))
+    y = (random.random(600) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype(int)
+    parts = zip(np.split(x, 3), np.split(y, 3), strict=True)
+    seen, used = advice.logistic(Dataset("t", *parts, task="binary"))
+    assert np.corrcoef(used, x[400:, 0])[0, 1] > 0.9
+    assert seen.shape == (200,)

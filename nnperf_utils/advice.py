@@ -11,35 +11,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from scipy.special import expit, logit
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from nnperf_utils.datasets import Dataset
 from nnperf_utils.flight_inputs import CATEGORIES, DATA_STEPS, Cut, is_late
-from nnperf_utils.statistics import Estimate, estimate, jackknife
+from nnperf_utils.statistics import Estimate, estimate, jackknife, smallest_difference
 from nnperf_utils.thresholds import Prices
 
 __all__ = [
+    "GRID",
     "STEPS",
     "Answers",
+    "InUse",
+    "blind_cost",
     "boosted",
     "by_week",
     "calibrated",
     "clipped",
+    "costs_by_ratio",
     "decided",
     "gains",
     "lab_data",
+    "linear_without",
     "logistic",
     "outcome",
     "outcomes",
+    "price_table",
+    "rival_scores",
     "scored",
     "set_of",
     "shares_of_orders",
@@ -58,6 +65,14 @@ STEPS = {
     "threshold": "decide by prices",
 }
 """All steps in the order of the course, in words."""
+
+GRID = [
+    {"learning_rate": rate, "max_leaf_nodes": leaves, "l2_regularization": l2}
+    for rate in (0.03, 0.1)
+    for leaves in (4, 8, 16)
+    for l2 in (0.0, 10.0)
+]
+"""Twelve settings of gradient boosting."""
 
 _LEAST = 1e-6
 
@@ -338,6 +353,60 @@ def outcomes(
     return pd.concat(columns, axis=1)
 
 
+def blind_cost(splits: Sequence[Dataset], prices: Prices) -> pd.Series:
+    """Return what 100 rows cost by the cheaper of never and always saying yes.
+
+    Parameters
+    ----------
+    splits : sequence of Dataset
+    prices : Prices
+
+    Returns
+    -------
+    pandas.Series
+        By split, on the rows of use.
+    """
+    shares = pd.Series([data.test[1].mean() for data in splits]).rename_axis("split")
+    return 100 * np.minimum(prices.miss * shares, prices.alarm * (1 - shares))
+
+
+def costs_by_ratio(
+    splits: Sequence[Dataset],
+    said: Mapping[str, Sequence[np.ndarray]],
+    at_half: Mapping[str, Sequence[np.ndarray]],
+    ratios: Sequence[float],
+) -> pd.DataFrame:
+    """Return costs where a miss costs more or less, an alarm 1.
+
+    Parameters
+    ----------
+    splits : sequence of Dataset
+    said, at_half : mapping of str to sequence of numpy.ndarray
+        For each split probabilities of the rows of use: decided at the threshold of
+        the prices, and at 0.5.
+    ratios : sequence of float
+
+    Returns
+    -------
+    pandas.DataFrame
+        By ratio, means over the splits of 100 rows' cost; columns ``never`` and
+        ``always`` beside those named.
+    """
+    rows = {}
+    for ratio in ratios:
+        prices, cut = Prices(miss=ratio, alarm=1), 1 / (1 + ratio)
+        costs: dict[str, list[float]] = {}
+        for i, data in enumerate(splits):
+            y = data.test[1]
+            decisions = {"never": y < 0, "always": y >= 0}
+            decisions |= {name: own[i] >= cut for name, own in said.items()}
+            decisions |= {name: own[i] >= 0.5 for name, own in at_half.items()}
+            for name, warned in decisions.items():
+                costs.setdefault(name, []).append(prices.of(y, warned))
+        rows[ratio] = {name: np.mean(own) for name, own in costs.items()}
+    return pd.DataFrame(rows).T.rename_axis("ratio")
+
+
 def gains(values: Mapping[str, pd.Series]) -> dict[str, Estimate]:
     """Estimate differences that are looked at together.
 
@@ -377,6 +446,43 @@ def shares_of_orders(scores: Mapping[frozenset, float], steps: Sequence[str]):
                 found[step] += weight * (scores[some | {step}] - scores[some])
         found[step] /= math.factorial(n)
     return found
+
+
+def price_table(
+    areas: Mapping[int, float],
+    left_out: Mapping[str, pd.Series],
+    steps: Sequence[str],
+) -> pd.DataFrame:
+    """Return what steps bring and cost, by three ways to count.
+
+    Parameters
+    ----------
+    areas : mapping of int to float
+        Mean areas of all sets, as :func:`set_of` numbers them.
+    left_out : mapping of str to pandas.Series
+        By split, what is lost without a step.
+    steps : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        By step: gain ``alone``, ``left out`` and ``over all orders``, the smallest
+        difference that ``could be seen``, and ``trainings``.
+    """
+    orders = shares_of_orders({set_of(n, steps): v for n, v in areas.items()}, steps)
+    rows = {
+        step: {
+            "alone": areas[2**place] - areas[0],
+            "left out": left_out[step].mean(),
+            "over all orders": orders[step],
+            "could be seen": smallest_difference(
+                left_out[step].std(), len(left_out[step])
+            ),
+            "trainings": {"tuning": "× 4", "ensemble": "× 3"}.get(step, "× 1"),
+        }
+        for place, step in enumerate(steps)
+    }
+    return pd.DataFrame(rows).T.infer_objects()
 
 
 # --------------------------------------------------------------------------------------
@@ -454,10 +560,61 @@ def boosted(
     if kept is None:
         raise ValueError("grid is empty; expected settings, or None.")
     seen, model, trees = kept
-    for place, p in enumerate(model.staged_predict_proba(parts[2])):
-        if place == trees:
-            break
-    return seen, p[:, 1]
+    stages = model.staged_predict_proba(parts[2])
+    return seen, next(islice(stages, trees, None))[:, 1]
+
+
+def rival_scores(
+    splits: Sequence[Dataset],
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    prices: Prices,
+) -> pd.DataFrame:
+    """Score a rival's probabilities, calibrated, with the threshold of the prices.
+
+    Parameters
+    ----------
+    splits : sequence of Dataset
+    pairs : sequence of tuple of numpy.ndarray
+        For each split probabilities of validation rows and of rows of use.
+    prices : Prices
+
+    Returns
+    -------
+    pandas.DataFrame
+        By split: ``area``, ``loss``, ``cost``.
+    """
+    rows = []
+    for data, (seen, used) in zip(splits, pairs, strict=True):
+        p = calibrated(data.validation[1], seen, used)
+        rows.append(scored(data.test[1], p, prices))
+    return pd.DataFrame(rows).rename_axis("split")
+
+
+def linear_without(splits: Sequence[Dataset], *gone: str) -> pd.Series:
+    """Return the area that logistic regression has without some columns.
+
+    Parameters
+    ----------
+    splits : sequence of Dataset
+    *gone : str
+        How the names of these columns begin.
+
+    Returns
+    -------
+    pandas.Series
+        By split.
+    """
+    areas = []
+    for data in splits:
+        keep = [i for i, n in enumerate(data.feature_names) if not n.startswith(gone)]
+        parts = {
+            part: (getattr(data, part)[0][:, keep], getattr(data, part)[1])
+            for part in ("train", "validation", "test")
+        }
+        own = replace(data, feature_names=(), **parts)
+        used = logistic(own, (0.01, 0.03, 0.1))[1]
+        areas.append(roc_auc_score(data.test[1], used))
+    return pd.Series(areas).rename_axis("split")
 
 
 # --------------------------------------------------------------------------------------
@@ -493,6 +650,89 @@ def by_week(dates: pd.Series, score: Callable[[np.ndarray], float]) -> Estimate:
     covers = "covers other weeks; does not cover other years"
     found = estimate(jackknife(of, draws))
     return replace(found, design=f"{len(draws)} weeks", covers=covers)
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What several models say of one test part.
+
+    Attributes
+    ----------
+    flights : pandas.DataFrame
+        Its rows.
+    truth : numpy.ndarray of int, shape (n,)
+    said : dict of str to list of numpy.ndarray
+        By model, probabilities: of several networks or ensembles, or of one model.
+    prices : Prices
+    at_half : collection of str
+        Models that decide at 0.5.
+    """
+
+    flights: pd.DataFrame
+    truth: np.ndarray
+    said: Mapping[str, Sequence[np.ndarray]]
+    prices: Prices
+    at_half: Collection[str] = ()
+
+    def score(self, name: str, score: str, rows: Any = slice(None)) -> float:
+        """Return a model's score on some rows, a mean over its networks."""
+        found = [
+            scored(
+                self.truth[rows],
+                p[rows],
+                self.prices,
+                by_prices=name not in self.at_half,
+            )
+            for p in self.said[name]
+        ]
+        return float(np.mean([one[score] for one in found]))
+
+    def estimate(self, name: str, score: str) -> Estimate:
+        """Return a model's score with weeks as what was drawn."""
+        return by_week(self.flights["date"], lambda r: self.score(name, score, r))
+
+    def less(self, one: str, other: str, score: str) -> Estimate:
+        """Return one model's score less another's, with weeks as what was drawn."""
+        return by_week(
+            self.flights["date"],
+            lambda r: self.score(one, score, r) - self.score(other, score, r),
+        )
+
+    def table(self) -> pd.DataFrame:
+        """Return all models' scores, and what blind rules cost."""
+        scores = {"AUC": "area", "log loss": "loss", "cost of 100": "cost"}
+        rows: dict[str, dict[str, float]] = {
+            name: {label: self.score(name, score) for label, score in scores.items()}
+            for name in self.said
+        }
+        share = self.truth.mean()
+        for name, cost in {
+            "never warn": self.prices.miss * share,
+            "always warn": self.prices.alarm * (1 - share),
+        }.items():
+            rows[name] = {"AUC": 0.5, "cost of 100": 100 * cost}
+        return pd.DataFrame(rows).T
+
+    def groups(self, name: str, columns: Sequence[str], most: int = 5) -> pd.DataFrame:
+        """Return a model's scores by group, the largest groups of each column."""
+        p = np.mean(self.said[name], axis=0)
+        chosen = {"all": np.arange(len(p))}
+        for column in columns:
+            values = self.flights[column].reset_index(drop=True)
+            for group in values.value_counts().index[:most]:
+                chosen[group] = np.flatnonzero(values == group)
+        rows = {}
+        for group, places in chosen.items():
+            y, own = self.truth[places], p[places]
+            found = scored(y, own, self.prices)
+            rows[group] = {
+                "flights": len(y),
+                "late, %": 100 * y.mean(),
+                "said, %": 100 * own.mean(),
+                "AUC": found["area"],
+                "cost of 100": found["cost"],
+            }
+        return pd.DataFrame(rows).T.astype({"flights": int})
 
 
 def lab_data(

@@ -1,11 +1,14 @@
 """Steps scored in any set, on answers that are made up and known."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
 from nnperf_utils import advice
+from nnperf_utils import advice_pictures as pictures
+from nnperf_utils import advice_words as words
 from nnperf_utils.datasets import Dataset
 from nnperf_utils.flight_inputs import Cut
 from nnperf_utils.statistics import Estimate
@@ -175,3 +178,130 @@ def test_logistic_regression_chooses_its_penalty():
     seen, used = advice.logistic(Dataset("t", *parts, task="binary"))
     assert np.corrcoef(used, x[400:, 0])[0, 1] > 0.9
     assert seen.shape == (200,)
+
+
+def test_a_rival_is_scored_as_the_network_is():
+    y = [0, 0, 1, 1]
+    pair = (np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.2, 0.8, 0.9]))
+    found = advice.rival_scores([data_of(y, y)], [pair], PRICES)
+    assert found.loc[0, "area"] == 1
+    assert found.index.name == "split"
+
+
+def test_columns_are_left_out_by_the_beginning_of_their_names():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(600, 3))
+    y = (x[:, 0] > 0).astype(int)
+    parts = zip(np.split(x, 3), np.split(y, 3), strict=True)
+    names = ("wind_gust", "wind_speed", "hour")
+    data = Dataset("t", *parts, task="binary", feature_names=names)
+    assert advice.linear_without([data], "hour")[0] > 0.99
+    assert abs(advice.linear_without([data], "wind")[0] - 0.5) < 0.15
+
+
+def test_blind_rules():
+    splits = [data_of([0, 1], [0, 0, 0, 1]), data_of([0, 1], [0, 1, 1, 1])]
+    # never: 3 × 25; always: 25, where one in four is in time
+    assert advice.blind_cost(splits, PRICES).tolist() == pytest.approx([75, 25])
+
+
+def test_costs_by_ratio():
+    splits = [data_of([0, 1], [0, 0, 0, 1])]
+    p = [np.array([0.1, 0.3, 0.1, 0.3])]
+    costs = advice.costs_by_ratio(splits, {"own": p}, {"half": p}, [1, 3])
+    assert costs.loc[1].to_dict() == pytest.approx(
+        {"never": 25, "always": 75, "own": 25, "half": 25}
+    )
+    assert costs.loc[3].to_dict() == pytest.approx(
+        {"never": 75, "always": 75, "own": 25, "half": 75}
+    )
+
+
+@pytest.fixture
+def months():
+    days = pd.date_range("2013-10-01", periods=70).repeat(4)
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, 280)
+    good = np.clip(0.25 + 0.3 * truth + random.normal(0, 0.1, 280), 0.01, 0.99)
+    flights = pd.DataFrame(
+        {"date": days, "origin": ["JFK", "JFK", "EWR", "JFK"] * 70}, index=days
+    )
+    said = {"good": [good, good], "constant": [np.full(280, 0.3)]}
+    return advice.InUse(flights, truth, said, PRICES, {"constant"})
+
+
+def test_models_in_use(months):
+    table = months.table()
+    assert table.loc["constant", "AUC"] == 0.5
+    share = 100 * months.truth.mean()
+    assert table.loc["never warn", "cost of 100"] == pytest.approx(3 * share)
+    # at 0.5 the constant never warns
+    assert table.loc["constant", "cost of 100"] == pytest.approx(3 * share)
+    gain = months.less("good", "constant", "area")
+    assert gain.design == "10 weeks"
+    assert 0.3 < gain.low < gain.value < gain.high
+    groups = months.groups("good", ["origin"])
+    assert groups["flights"].to_dict() == {"all": 280, "JFK": 210, "EWR": 70}
+
+
+def test_prices_of_steps():
+    steps = ["feature", "tuning"]
+    left = pd.Series(np.linspace(0.01, 0.03, 10), pd.RangeIndex(10, name="split"))
+    areas = {0: 0.5, 1: 0.6, 2: 0.55, 3: 0.62}
+    table = advice.price_table(areas, {"feature": left, "tuning": left}, steps)
+    assert table.loc["feature", "alone"] == pytest.approx(0.1)
+    assert table["over all orders"].sum() == pytest.approx(0.12)
+    assert table.loc["tuning", "trainings"] == "× 4"
+    assert table.loc["tuning", "left out"] == pytest.approx(0.02)
+    both = table.rename({"feature": "ensemble"})
+    assert "“tune rate and penalty”" in words.price(both, 100, 10.0)
+
+
+def test_words_follow_the_intervals(months):
+    values = pd.Series(np.linspace(-1, 1, 10), pd.RangeIndex(10, name="split"))
+    found = advice.gains({"split": values + 9, "inputs": values, "feature": values - 9})
+    told = words.missed(found)
+    assert "**Surely missed:** validate on later rows." in told
+    assert "**Surely harmful:** the day so far." in told
+    assert "**Neither is seen:** scale, mark gaps, mend planes." in told
+    assert "holds zero" in words.said("x", found["inputs"])
+    assert "holds zero" not in words.said("x", found["split"])
+    assert "names the leak" in words.leak(["data_leakage"], 0.9, 0.5)
+    assert "does not name" in words.leak([], 0.9, 0.5)
+    assert "[" in words.in_test_months(found["split"], found["inputs"], 0.7, 0.6)
+    assert words.card(months, "good").startswith("| | |")
+
+
+def test_words_of_the_audit():
+    flights = some_flights().assign(wind_gust=np.nan, manufacturer="CESSNA")
+    flights["seats"] = 4
+    flights["number"] = range(600)
+    told = words.audit(pd.concat([flights, flights[:3]]), flights)
+    assert "3 rows stand twice" in told
+    assert "603 airliners" in told
+
+
+def test_words_of_the_ratio():
+    costs = pd.DataFrame(
+        {"never": [20, 40.0], "always": [80, 80.0], "own": [20, 30.0]}, index=[1, 2]
+    )
+    assert "ratio of 2, 25%" in words.ratio(costs, "own")
+
+
+def test_pictures_are_drawn():
+    values = pd.Series(np.linspace(0, 1, 10), pd.RangeIndex(10, name="split"))
+    found = advice.gains({"one": values, "two": values - 0.5})
+    ax = pictures.missed(found, "lost")
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["one", "two"]
+    axes = pictures.staircase(found, found, {"trees": (0.5, 0.4), "line": (0.6, 0.1)})
+    assert [t.get_text() for t in axes[0].texts] == ["trees", "line"]
+    costs = pd.DataFrame(
+        {"never": [20, 40.0], "always": [80, 80.0], "own": [20, 30.0]}, index=[1, 2]
+    )
+    line = pictures.cost_lines(costs, "own").lines[0]
+    assert line.get_ydata().tolist() == [100, 75]
+    dates = pd.Series(pd.date_range("2013-01-01", periods=90))
+    cut = Cut(*np.split(np.arange(90), [50, 70]), dates[50])
+    ax = pictures.timeline(dates, {"random": cut, "later": cut})
+    assert [t.get_text() for t in ax.texts] == ["train", "validate", "use"]
+    plt.close("all")

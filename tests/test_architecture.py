@@ -41,6 +41,7 @@ LAYERS = [
     {"little_data_drawings"},
     {"thresholds", "flight_inputs"},
     {"advice", "advice_pictures"},
+    {"advice_words"},
     {"bowls", "drawings", "shapes", "steps", "small_networks"},
     {"races", "optimizer_drawings"},
     {"lab_pictures"},

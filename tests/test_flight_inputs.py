@@ -45,7 +45,9 @@ def test_the_day_so_far_counts_those_that_have_left():
 def test_a_flight_that_leaves_late_is_known_late():
     # the second one leaves at 9:00, so that the fourth, at 12:00, knows it
     found = made.day_so_far(a_day(departure_delay=[10.0, 120.0, np.nan, 0.0, 0.0]))
-    assert found["day_so_far"].tolist() == pytest.approx([0, 10 / 3, 10 / 3, 130 / 4, 0])
+    assert found["day_so_far"].tolist() == pytest.approx(
+        [0, 10 / 3, 10 / 3, 130 / 4, 0]
+    )
 
 
 def test_no_flight_knows_its_own_delay():
@@ -172,3 +174,32 @@ def test_padding_adds_zeros(flights, cut):
     assert wide.feature_names == data.feature_names
     with pytest.raises(ValueError, match="width is 5"):
         made.padded([data], 5)
+
+
+def test_tables_of_all_sets(flights):
+    one = made.cut_at(flights["date"], 4000)
+    found = made.tables(flights, [one])
+    assert len(found) == 10
+    assert {"later", "random", "later+inputs+categories+feature"} <= set(found)
+    assert len({splits[0].input_shape for splits in found.values()}) == 1
+    ends = made.tables(flights, [one], ends_only=True)
+    assert list(ends) == ["random", "later+inputs+categories+feature"]
+    bare = made.training_rows(ends)["random"][0]
+    assert bare.validation is None
+    assert bare.test is None
+
+
+def test_first_weights_are_those_of_the_columns_that_there_are(flights, cut):
+    data = made.prepared(flights, cut, [])
+    (wide,) = made.padded([data], 60)
+    drawn = made.as_without_padding(wide, 16)((60, 16)).numpy()
+    assert np.abs(drawn).max() == pytest.approx((6 / (21 + 16)) ** 0.5, rel=0.02)
+
+
+def test_the_leak_is_the_last_column_and_unknown_in_use(flights, cut):
+    data = made.prepared(flights, cut, ["inputs"])
+    leaky, in_use = made.with_delay(data, cut, flights)
+    delay = flights["departure_delay"].to_numpy()[cut.train]
+    assert leaky.train[0][:, -1] == pytest.approx(delay / 40, abs=1e-5)
+    assert not in_use[:, -1].any()
+    assert (in_use[:, :-1] == data.test[0]).all()

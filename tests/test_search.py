@@ -48,6 +48,8 @@ QUERIES = {
     "quantize to int8": "18_efficient_training",
     "imbalanced classes": "14_data",
     "how much data do i need": "14_data",
+    "gradient boosting or network": "20_capstone",
+    "split by date": "20_capstone",
 }
 
 

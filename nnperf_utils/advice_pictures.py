@@ -15,6 +15,9 @@ from nnperf_utils.statistics import Estimate
 
 __all__ = ["cost_lines", "missed", "staircase", "timeline"]
 
+_HIGHEST = 150  # percent of a blind rule's cost
+_NAME = 5  # percent from one name to the next
+
 
 def timeline(dates: pd.Series, cuts: Mapping[str, Cut]) -> Axes:
     """Draw which days train, validate and are of use.
@@ -97,8 +100,9 @@ def staircase(
     for (name, levels), line in marks:
         for ax, level in zip(axes, levels, strict=True):
             ax.axvline(level, color="0.45", linestyle=line, linewidth=1.2)
+        look = "dashed" if line == "--" else "dotted"
         axes[0].annotate(
-            name,
+            f"{name} ({look})",
             (levels[0], 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3 if line == "--" else 14),
@@ -159,17 +163,26 @@ def cost_lines(costs: pd.DataFrame, best: str, others: Sequence[str] = ()) -> Ax
     """
     ax = plt.subplots(figsize=(6.4, 3.4))[1]
     blind = costs[["never", "always"]].min(axis=1)
-    for name, color in zip([best, *others], PALETTE, strict=False):
-        line = 100 * costs[name] / blind
+    shares = {name: 100 * costs[name] / blind for name in [best, *others]}
+    for (name, line), color in zip(shares.items(), PALETTE, strict=False):
         ax.plot(line.index, line, color=color, linewidth=2.4 if name == best else 1.4)
+    # each name at the last point that is in the picture, none above another
+    used: list[float] = []
+    for (name, line), color in sorted(
+        zip(shares.items(), PALETTE, strict=False), key=lambda pair: pair[0][1].iloc[-1]
+    ):
+        shown = line[line <= _HIGHEST]
+        height = max([shown.iloc[-1], *(y + _NAME for y in used)])
+        used.append(height)
         ax.annotate(
             name,
-            (line.index[-1], line.iloc[-1]),
-            xytext=(5, 0),
+            (shown.index[-1], height),
+            xytext=(6, 0),
             textcoords="offset points",
             va="center",
             color=color,
         )
+    ax.set_ylim(top=min(_HIGHEST, 5 + max(line.max() for line in shares.values())))
     ax.axhline(100, color="0.4", linewidth=1, linestyle="--")
     ax.set_xscale("log")
     ticks = [r for r in (1, 2, 3, 5, 10) if costs.index.min() <= r <= costs.index.max()]

@@ -124,20 +124,26 @@ def price(table: pd.DataFrame, trainings: int, seconds: float) -> str:
     shares = table["over all orders"].astype(float)
     first, second = shares.sort_values(ascending=False).index[:2]
     dear = shares["tuning"] + shares["ensemble"]
+    brought = {step: _signed(value) for step, value in shares.items()}
     return (
-        f"Together these steps bring {shares.sum():+.3f}. Over all orders most comes "
-        f"from “{STEPS[first]}” ({shares[first]:+.3f}), then from “{STEPS[second]}” "
-        f"({shares[second]:+.3f}). The two that cost further trainings bring "
-        f"{dear:+.3f} between them, for twelve times as many. (On this machine "
+        f"Together these steps bring {_signed(shares.sum())}. Over all orders most "
+        f"comes from “{STEPS[first]}” ({brought[first]}), then from “{STEPS[second]}” "
+        f"({brought[second]}). The two that cost further trainings bring "
+        f"{_signed(dear)} between them, for twelve times as many. (On this machine "
         f"{trainings:,} trainings took {seconds:.0f} s as they ran together, "
         f"{1000 * seconds / trainings:.0f} ms each.)"
     )
 
 
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def said(name: str, one: Estimate) -> str:
     """Return a difference with its interval in a few words."""
     clear = "" if one.low > 0 or one.high < 0 else ", which holds zero"
-    return f"{name} {one.value:+.3f} [{one.low:.3f}, {one.high:.3f}]{clear}"
+    ends = f"{one.value:+.3f} [{one.low:.3f}, {one.high:.3f}]".replace("-", "−")
+    return f"{name} {ends}{clear}"
 
 
 def in_test_months(
@@ -159,7 +165,7 @@ def in_test_months(
     return (
         f"In the test months: {said('all steps less naive, AUC', gain)}; "
         f"{said('boosting less all steps', versus)}. Between the fortnights and the "
-        f"test months the AUC of all steps changes by {after - before:+.3f}: other "
+        f"test months the AUC of all steps changes by {_signed(after - before)}: other "
         "months, other data. The intervals cover other weeks, not another year."
     )
 
@@ -216,9 +222,13 @@ def ratio(costs: pd.DataFrame, name: str) -> str:
     """
     spared = 1 - costs[name] / costs[["never", "always"]].min(axis=1)
     first, last = spared.index[0], spared.index[-1]
+
+    def of(place: int) -> str:
+        return f"{spared.iloc[place]:.0%}".replace("-", "−")
+
     return (
         f"They save most at a ratio of {spared.idxmax():g}, {spared.max():.0%} of what "
-        f"the cheaper blind rule costs; at {first:g} it is {spared.iloc[0]:.0%}, at "
-        f"{last:g} {spared.iloc[-1]:.0%}. Where one of the mistakes is nearly free, a "
+        f"the cheaper blind rule costs; at {first:g} it is {of(0)}, at "
+        f"{last:g} {of(-1)}. Where one of the mistakes is nearly free, a "
         "model has little to decide."
     )

@@ -294,7 +294,10 @@ def test_pictures_are_drawn():
     ax = pictures.missed(found, "lost")
     assert [t.get_text() for t in ax.get_yticklabels()] == ["one", "two"]
     axes = pictures.staircase(found, found, {"trees": (0.5, 0.4), "line": (0.6, 0.1)})
-    assert [t.get_text() for t in axes[0].texts] == ["trees", "line"]
+    assert [t.get_text() for t in axes[0].texts] == [
+        "trees (dashed)",
+        "line (dotted)",
+    ]
     costs = pd.DataFrame(
         {"never": [20, 40.0], "always": [80, 80.0], "own": [20, 30.0]}, index=[1, 2]
     )

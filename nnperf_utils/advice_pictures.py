@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from nnperf_utils.flight_inputs import Cut
 from nnperf_utils.plots import PALETTE
@@ -138,6 +139,7 @@ def missed(found: Mapping[str, Estimate], label: str, *, ax: Axes | None = None)
         ax.plot([one.low, one.high], [y, y], color=color, linewidth=2)
         ax.plot(one.value, y, "o" if clear else "s", color=color, markersize=7)
     ax.axvline(0, color="0.4", linewidth=1)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_yticks(range(len(found)), list(found))
     ax.set_ylim(len(found) - 0.5, -0.5)
     ax.set_xlabel(label)

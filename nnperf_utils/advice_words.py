@@ -18,6 +18,8 @@ __all__ = [
     "leak",
     "missed",
     "price",
+    "probabilities",
+    "promise",
     "ratio",
     "said",
 ]
@@ -146,8 +148,38 @@ def said(name: str, one: Estimate) -> str:
     return f"{name} {ends}{clear}"
 
 
+def promise(excess: Estimate, areas: pd.Series) -> str:
+    """Tell what a random split promises, beside how much the fortnights differ.
+
+    Parameters
+    ----------
+    excess : Estimate
+        What random rows promise beyond what comes.
+    areas : pandas.Series
+        Of one recipe on the rows of use, by split.
+
+    Returns
+    -------
+    str
+    """
+    found = (
+        "Beside that the excess is seen all the same: random rows surely promise too "
+        "much."
+        if excess.low > 0
+        else "Beside that an excess of random rows is hard to see: the interval "
+        f"allows one of up to {100 * excess.high:.0f} points."
+        if excess.high > 0
+        else "An excess of random rows is not seen."
+    )
+    return (
+        "One and the same recipe, all steps, has an AUC between "
+        f"{areas.min():.3f} and {areas.max():.3f} on the ten fortnights. {found} "
+        "Whatever the split, a single fortnight is a poor judge."
+    )
+
+
 def in_test_months(
-    gain: Estimate, versus: Estimate, before: float, after: float
+    gain: Estimate, versus: Estimate, before: pd.Series, table: pd.DataFrame
 ) -> str:
     """Tell what the test months say.
 
@@ -155,18 +187,55 @@ def in_test_months(
     ----------
     gain, versus : Estimate
         Of all steps less naive, and of boosting less all steps.
-    before, after : float
-        Areas of all steps on the fortnights, and in the test months.
+    before : pandas.Series
+        Areas on the fortnights, by model.
+    table : pandas.DataFrame
+        What ``InUse.table`` returns.
 
     Returns
     -------
     str
     """
+    after = table["AUC"][before.index]
+    best = after.idxmax()
+    change = after - before
+    told = ", ".join(f"{name} {_signed(value)}" for name, value in change.items())
+    months = (
+        "All have lost, so that it is the months that are harder, not the network "
+        "that has been tuned too long."
+        if (change < 0).all()
+        else "Not all have lost."
+    )
     return (
         f"In the test months: {said('all steps less naive, AUC', gain)}; "
-        f"{said('boosting less all steps', versus)}. Between the fortnights and the "
-        f"test months the AUC of all steps changes by {_signed(after - before)}: other "
-        "months, other data. The intervals cover other weeks, not another year."
+        f"{said('boosting less all steps', versus)}. The highest AUC has: {best}. "
+        f"From the fortnights to the test months the AUC changes: {told}. {months} "
+        "The intervals cover other weeks, not another year."
+    )
+
+
+def probabilities(in_use: InUse, name: str) -> str:
+    """Tell whether the probabilities can be believed in the test months.
+
+    Parameters
+    ----------
+    in_use : InUse
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    p, share = 100 * np.mean(in_use.said[name]), 100 * in_use.truth.mean()
+    if abs(p - share) < 3:
+        return (
+            f"The probabilities hold: {p:.0f}% on average, and {share:.0f}% are late."
+        )
+    return (
+        f"Mind the probabilities: they say {p:.0f}% on average, and {share:.0f}% are "
+        "late. They were calibrated on the weeks before, which had another share of "
+        "late flights. A threshold on probabilities moves with that: calibrate anew "
+        "as labels come in, or watch the share of warnings."
     )
 
 

@@ -268,7 +268,15 @@ def test_words_follow_the_intervals(months):
     assert "holds zero" not in words.said("x", found["split"])
     assert "names the leak" in words.leak(["data_leakage"], 0.9, 0.5)
     assert "does not name" in words.leak([], 0.9, 0.5)
-    assert "[" in words.in_test_months(found["split"], found["inputs"], 0.7, 0.6)
+    before = pd.Series({"good": 0.999, "constant": 0.6})
+    told = words.in_test_months(found["split"], found["inputs"], before, months.table())
+    assert "The highest AUC has: good." in told
+    assert "All have lost" in told
+    areas = pd.Series([0.6, 0.8])
+    assert "surely promise too much" in words.promise(found["split"], areas)
+    assert "hard to see" in words.promise(found["inputs"], areas)
+    assert "is not seen" in words.promise(found["feature"], areas)
+    assert "Mind the probabilities" in words.probabilities(months, "constant")
     assert words.card(months, "good").startswith("| | |")
 
 

@@ -277,6 +277,24 @@ def two_networks() -> dict:
     return data
 
 
+def budget_of_steps() -> dict:
+    """Return the areas of all sets of six steps at three cut dates."""
+    draw = np.random.default_rng(5)
+    gains = [20, 10, 40, 5, 10, 10]
+    steps = ["inputs", "categories", "feature", "stopping", "tuning", "ensemble"]
+    sets = [[one >> place & 1 for place in range(6)] for one in range(64)]
+    base = np.array([550 + np.dot(gains, one) for one in sets])
+    return {
+        "steps": steps,
+        "words": [f"step {step}" for step in steps],
+        "validation": [(base + draw.integers(-9, 10, 64)).tolist() for _ in range(3)],
+        "later": [(base + draw.integers(-9, 10, 64)).tolist() for _ in range(3)],
+        "boosting": [640, 650, 655],
+        "trainings": [(4 if one[4] else 1) * (3 if one[5] else 1) for one in sets],
+        "budget": 24,
+    }
+
+
 DATA = {
     "clinic": looks.lab_data,
     "cut_block": cuts,
@@ -287,6 +305,7 @@ DATA = {
     "run_the_cluster": cluster_trials,
     "round_weights": a_network,
     "stop_training": curves,
+    "spend_budget": budget_of_steps,
     "threshold": two_networks,
     "tune_yourself": trials,
     "twenty": lambda: {"sd": 0.012, "accuracy": 0.8},
@@ -716,6 +735,12 @@ def play_clinic(section, page):
         section.get_by_role("button", name="Name it").press("Enter")
 
 
+def play_spend_budget(section, page):
+    for words in budget_of_steps()["words"]:
+        section.get_by_role("button", name=words).press("Enter")
+    section.get_by_role("button", name="Open the fortnight").press("Space")
+
+
 PLAYS = {
     "bowl": play_bowl,
     "cliff": play_cliff,
@@ -732,6 +757,7 @@ PLAYS = {
     "rescue_output": play_rescue_output,
     "run_the_cluster": play_run_the_cluster,
     "round_weights": play_round_weights,
+    "spend_budget": play_spend_budget,
     "stop_training": play_stop_training,
     "threshold": play_threshold,
     "tune_yourself": play_tune_yourself,
@@ -1955,3 +1981,43 @@ def test_every_lab_says_what_it_is():
         assert {"title", "goal", "takeaway"} <= header.keys(), name
         assert header["goal"].endswith(".") and header["takeaway"].endswith(".")
         assert len(re.findall(r"[.?!](?:\s|$)", header["takeaway"])) == 1, name
+
+
+def test_budget_is_spent_by_every_try(visit):
+    fragment = "#spend_budget.moves=feature inputs tuning"
+    section = ready(visit(made("spend_budget"), fragment=fragment))
+    data = budget_of_steps()
+    told = caption(section)
+    assert "7 of 24 trainings are spent" in told  # 1 + 1 + 1 + 4
+    area = data["validation"][0][0b010101] / 1000
+    assert f"step tuning: validation {area:.3f}" in told
+    # an ensemble of a tuned network costs twelve, categories four
+    section.get_by_role("button", name="step ensemble").press("Enter")
+    assert "19 of 24" in caption(section)
+    assert section.get_by_role("button", name="step categories").is_disabled()
+    section.get_by_role("button", name="One step back").press("Enter")
+    assert "19 of 24" in caption(section)
+    assert section.get_by_role("button", name="step categories").is_enabled()
+
+
+def test_budget_tells_the_fortnight_once_it_is_open(visit):
+    fragment = "#spend_budget.cut=2&spend_budget.moves=inputs&spend_budget.open=yes"
+    section = ready(visit(made("spend_budget"), fragment=fragment))
+    data = budget_of_steps()
+    shown = table_of(section)
+    assert float(shown.loc["your steps", "this fortnight"]) == pytest.approx(
+        data["later"][2][1] / 1000, abs=6e-4
+    )
+    mean = np.mean([cut[63] for cut in data["later"]]) / 1000
+    course = float(shown.loc["the course's order", "all fortnights"])
+    assert course == pytest.approx(mean, abs=6e-4)
+    assert "begin again" in caption(section)
+
+
+def test_spend_budget_by_touch(visit):
+    seen = visit(made("spend_budget"), **PHONE)
+    section = ready(seen)
+    for words in [*budget_of_steps()["words"], "Open the fortnight"]:
+        section.get_by_role("button", name=words).tap()
+    assert "20 of 24" in caption(section)
+    expect(section.locator(".nnp-result")).to_contain_text("Goal reached.")

@@ -52,6 +52,8 @@ QUERIES = {
     "learn a single batch by heart": "19_monitoring",
     "grad-cam heatmap": "19_monitoring",
     "tensorboard logs": "19_monitoring",
+    "gradient boosting or network": "20_capstone",
+    "split by date": "20_capstone",
 }
 
 

@@ -1,0 +1,303 @@
+"""Sentences of the capstone that depend on what its run has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import pandas as pd
+
+from nnperf_utils.advice import STEPS, InUse
+from nnperf_utils.flight_inputs import is_late
+from nnperf_utils.statistics import Estimate
+
+__all__ = [
+    "audit",
+    "card",
+    "in_test_months",
+    "leak",
+    "missed",
+    "price",
+    "probabilities",
+    "promise",
+    "ratio",
+    "said",
+]
+
+
+def audit(table: pd.DataFrame, flights: pd.DataFrame) -> str:
+    """Tell what a look at the whole table finds.
+
+    Parameters
+    ----------
+    table, flights : pandas.DataFrame
+        All rows, and those that have arrived.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    late = is_late(flights)
+    small = table[table["seats"] < 20]
+    makers = ", ".join(small["manufacturer"].value_counts().index[:3].str.title())
+    calm = flights["wind_gust"].isna()
+    month = late.groupby(flights["date"].dt.month).mean()
+    return f"""
+- **Doubles**: {table.duplicated().sum()} rows stand twice.
+- **Labels**: {late.mean():.0%} of the flights that arrived are late;
+  {len(table) - len(flights)} never arrived where they should, nobody knows a label, and
+  they are left out.
+- **Wrong entries**: {len(small)} airliners have fewer than 20 seats ({makers}, …): an
+  airline's own number was taken for a registration. One maker has two names, AIRBUS
+  and AIRBUS INDUSTRIE.
+- **Gaps that tell**: a gust is missing where none was reported. With a gust
+  {late[~calm].mean():.0%} are late, without {late[calm].mean():.0%}.
+- **Time**: by month {month.min():.0%} to {month.max():.0%} are late. Other months are
+  other data.
+"""
+
+
+def leak(causes: Collection[str], promised: float, came: float) -> str:
+    """Tell what a column from the future promises, and what the doctor says of it.
+
+    Parameters
+    ----------
+    causes : collection of str
+        Of the doctor's findings.
+    promised, came : float
+        Areas on validation rows, and in use.
+
+    Returns
+    -------
+    str
+    """
+    named = (
+        "The doctor names the leak: one column alone tells nearly all."
+        if "data_leakage" in causes
+        else "The doctor does not name the leak: the column tells much, but not so "
+        "much that it must be a copy of the label. No tool asks *who knows it when*. "
+        "You must."
+    )
+    return (
+        f"It promises an AUC of {promised:.3f}. In use the column is empty, and what "
+        f"comes is {came:.3f}. {named}"
+    )
+
+
+def missed(found: Mapping[str, Estimate]) -> str:
+    """Tell which steps are surely missed, which surely harm, and which are not seen.
+
+    Parameters
+    ----------
+    found : mapping of str to Estimate
+
+    Returns
+    -------
+    str
+    """
+    surely = [STEPS[name] for name, one in found.items() if one.low > 0]
+    harm = [STEPS[name] for name, one in found.items() if one.high < 0]
+    rest = [STEPS[name] for name, one in found.items() if one.low <= 0 <= one.high]
+    return " ".join(
+        f"**{label}:** {'; '.join(names) or 'none'}."
+        for label, names in (
+            ("Surely missed", surely),
+            ("Surely harmful", harm),
+            ("Neither is seen", rest),
+        )
+    )
+
+
+def price(table: pd.DataFrame, trainings: int, seconds: float) -> str:
+    """Tell which steps bring most, and what trainings cost.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What :func:`nnperf_utils.advice.price_table` returns.
+    trainings : int
+    seconds : float
+
+    Returns
+    -------
+    str
+    """
+    shares = table["over all orders"].astype(float)
+    first, second = shares.sort_values(ascending=False).index[:2]
+    dear = shares["tuning"] + shares["ensemble"]
+    brought = {step: _signed(value) for step, value in shares.items()}
+    return (
+        f"Together these steps bring {_signed(shares.sum())}. Over all orders most "
+        f"comes from “{STEPS[first]}” ({brought[first]}), then from “{STEPS[second]}” "
+        f"({brought[second]}). The two that cost further trainings bring "
+        f"{_signed(dear)} between them, for twelve times as many. (On this machine "
+        f"{trainings:,} trainings took {seconds:.0f} s as they ran together, "
+        f"{1000 * seconds / trainings:.0f} ms each.)"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def said(name: str, one: Estimate) -> str:
+    """Return a difference with its interval in a few words."""
+    clear = "" if one.low > 0 or one.high < 0 else ", which holds zero"
+    ends = f"{one.value:+.3f} [{one.low:.3f}, {one.high:.3f}]".replace("-", "−")
+    return f"{name} {ends}{clear}"
+
+
+def promise(excess: Estimate, areas: pd.Series) -> str:
+    """Tell what a random split promises, beside how much the fortnights differ.
+
+    Parameters
+    ----------
+    excess : Estimate
+        What random rows promise beyond what comes.
+    areas : pandas.Series
+        Of one recipe on the rows of use, by split.
+
+    Returns
+    -------
+    str
+    """
+    found = (
+        "Beside that the excess is seen all the same: random rows surely promise too "
+        "much."
+        if excess.low > 0
+        else "Beside that an excess of random rows is hard to see: the interval "
+        f"allows one of up to {100 * excess.high:.0f} points."
+        if excess.high > 0
+        else "An excess of random rows is not seen."
+    )
+    return (
+        "One and the same recipe, all steps, has an AUC between "
+        f"{areas.min():.3f} and {areas.max():.3f} on the ten fortnights. {found} "
+        "Whatever the split, a single fortnight is a poor judge."
+    )
+
+
+def in_test_months(
+    gain: Estimate, versus: Estimate, before: pd.Series, table: pd.DataFrame
+) -> str:
+    """Tell what the test months say.
+
+    Parameters
+    ----------
+    gain, versus : Estimate
+        Of all steps less naive, and of boosting less all steps.
+    before : pandas.Series
+        Areas on the fortnights, by model.
+    table : pandas.DataFrame
+        What ``InUse.table`` returns.
+
+    Returns
+    -------
+    str
+    """
+    after = table["AUC"][before.index]
+    best = after.idxmax()
+    change = after - before
+    told = ", ".join(f"{name} {_signed(value)}" for name, value in change.items())
+    months = (
+        "All have lost, so that it is the months that are harder, not the network "
+        "that has been tuned too long."
+        if (change < 0).all()
+        else "Not all have lost."
+    )
+    return (
+        f"In the test months: {said('all steps less naive, AUC', gain)}; "
+        f"{said('boosting less all steps', versus)}. The highest AUC has: {best}. "
+        f"From the fortnights to the test months the AUC changes: {told}. {months} "
+        "The intervals cover other weeks, not another year."
+    )
+
+
+def probabilities(in_use: InUse, name: str) -> str:
+    """Tell whether the probabilities can be believed in the test months.
+
+    Parameters
+    ----------
+    in_use : InUse
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    p, share = 100 * np.mean(in_use.said[name]), 100 * in_use.truth.mean()
+    if abs(p - share) < 3:
+        return (
+            f"The probabilities hold: {p:.0f}% on average, and {share:.0f}% are late."
+        )
+    return (
+        f"Mind the probabilities: they say {p:.0f}% on average, and {share:.0f}% are "
+        "late. They were calibrated on the weeks before, which had another share of "
+        "late flights. A threshold on probabilities moves with that: calibrate anew "
+        "as labels come in, or watch the share of warnings."
+    )
+
+
+def card(in_use: InUse, name: str) -> str:
+    """Write the model card.
+
+    Parameters
+    ----------
+    in_use : InUse
+    name : str
+        Of the model.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    area, cost = (in_use.estimate(name, score) for score in ("area", "cost"))
+    p = np.mean(in_use.said[name])
+    rows = {
+        "Model": "three dense networks of 16 and 16 units, averaged and calibrated",
+        "Use": "at the gate, to warn of an arrival 15 minutes late or more",
+        "Not for": "planning days ahead (it asks for the hour's weather and the day so "
+        "far); other airports or years; judging airlines or crews",
+        "Data": "12,000 flights out of New York, 2013, CC0; cancelled and diverted "
+        "ones left out",
+        "Ranking": f"AUC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] from "
+        "October to December, weeks resampled",
+        "Probabilities": f"{100 * p:.0f}% late on average; "
+        f"{100 * in_use.truth.mean():.0f}% were",
+        "Decision": "a warning above 0.25, as a miss costs 3 and an alarm 1: "
+        f"{cost.value:.0f} [{cost.low:.0f}, {cost.high:.0f}] for 100 flights",
+        "By group": "the table above; groups of some hundred flights are noisy",
+        "Limits": "one year, one city; the weather is the one that was measured, not "
+        "a forecast",
+    }
+    lines = [f"| **{label}** | {text} |" for label, text in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def ratio(costs: pd.DataFrame, name: str) -> str:
+    """Tell at which prices a model saves most.
+
+    Parameters
+    ----------
+    costs : pandas.DataFrame
+        What :func:`nnperf_utils.advice.costs_by_ratio` returns.
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    spared = 1 - costs[name] / costs[["never", "always"]].min(axis=1)
+    first, last = spared.index[0], spared.index[-1]
+
+    def of(place: int) -> str:
+        return f"{spared.iloc[place]:.0%}".replace("-", "−")
+
+    return (
+        f"They save most at a ratio of {spared.idxmax():g}, {spared.max():.0%} of what "
+        f"the cheaper blind rule costs; at {first:g} it is {of(0)}, at "
+        f"{last:g} {of(-1)}. Where one of the mistakes is nearly free, a "
+        "model has little to decide."
+    )

@@ -1,9 +1,9 @@
 """The clinic: ten networks that do not learn as they should, and their healthy twins.
 
-They were chosen before the doctor had looked at any of them, with ways of being broken
-that its benchmark does not have. What is wrong with each, `truth` tells when it is
-asked; nothing that a patient shows of itself names it. ``clinic.json`` holds what was
-recorded of them, written by ``benchmarks/doctor/clinic.py``.
+They were chosen before the doctor had looked at any of them; `looks.NEAR` have faults
+much like those that its benchmark plants. What is wrong with each, `truth` tells when
+it is asked; nothing that a patient shows of itself names it. ``clinic.json`` holds what
+was recorded of them, written by ``benchmarks/doctor/clinic.py``.
 """
 
 from __future__ import annotations

@@ -23,9 +23,12 @@ from nnperf_utils import clinic, plots
 __all__ = [
     "CHAIN",
     "LEARNED",
+    "NEAR",
+    "batch_counts",
     "benchmark",
     "chain_drawing",
     "clinic_shares",
+    "clinic_sure",
     "clinic_table",
     "doctor_effects",
     "doctor_table",
@@ -41,6 +44,9 @@ __all__ = [
 
 LEARNED = 0.1
 """A batch is known by heart below this share of the best constant answer's loss."""
+
+NEAR = (2, 3, 4, 5, 6)
+"""The clinic's patients whose faults are much like those that the benchmark plants."""
 
 
 @cache
@@ -83,6 +89,8 @@ def _looks() -> pd.DataFrame:
     frame = pd.DataFrame(benchmark()["looks"])
     return pd.DataFrame(
         {
+            "name": frame["name"],
+            "part": frame["part"],
             "ill": frame["cause"].notna(),
             "before": frame["before"].map(len) > 0,
             "cannot": ~(frame["batch"].astype(float) < LEARNED),
@@ -120,9 +128,29 @@ def healthy_that_cannot() -> list[str]:
         Those that begin with "hard" are in the benchmark because they look ill.
     """
     looks = _looks()
-    names = [one["name"] for one in benchmark()["looks"]]
-    chosen = looks["cannot"] & ~looks["ill"]
-    return [name for name, one in zip(names, chosen, strict=True) if one]
+    return looks["name"][looks["cannot"] & ~looks["ill"]].tolist()
+
+
+def batch_counts() -> dict[str, int]:
+    """Return how many of those that cannot learn one batch are broken, of two kinds.
+
+    Returns
+    -------
+    dict of str to int
+        ``"broken"`` of ``"plain"``: without the healthy ones that are in the benchmark
+        because they look ill; ``"late_broken"`` of ``"late"``: where a look before the
+        training has found nothing.
+    """
+    looks = _looks()
+    cannot = looks[looks["cannot"]]
+    plain = cannot[~cannot["name"].str.startswith("hard")]
+    late = cannot[~cannot["before"]]
+    return {
+        "broken": int(plain["ill"].sum()),
+        "plain": len(plain),
+        "late_broken": int(late["ill"].sum()),
+        "late": len(late),
+    }
 
 
 def doctor_table() -> pd.DataFrame:
@@ -213,11 +241,12 @@ def ladder() -> pd.DataFrame:
     """
     looks = _looks()
     ill = looks["ill"]
-    parts = [benchmark()["parts"][name]["doctor"] for name in ("set aside", "fresh")]
-    found = sum(part["found"]["hits"] for part in parts)
-    alarms = sum(part["false alarms"]["hits"] for part in parts)
+    parts = {name: benchmark()["parts"][name] for name in ("set aside", "fresh")}
+    alarms = sum(part["doctor"]["false alarms"]["hits"] for part in parts.values())
+    missed = {(name, case) for name, part in parts.items() for case in part["missed"]}
+    pairs = zip(looks["part"], looks["name"], strict=True)
+    found = ill & np.array([pair not in missed for pair in pairs])
     before, cannot = looks["before"], looks["cannot"]
-    both = before | cannot
     rows = {
         "rows, settings, start; no training": (before, before),
         "one batch by heart": (cannot, cannot & ~before),
@@ -234,8 +263,8 @@ def ladder() -> pd.DataFrame:
     table.append(
         {
             "look": "the whole training, with the doctor",
-            "faults": found,
-            "new": max(found - int(both[ill].sum()), 0),
+            "faults": int(found.sum()),
+            "new": int((found & ~before & ~cannot).sum()),
             "alarms": alarms,
         }
     )
@@ -346,7 +375,8 @@ def clinic_shares() -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``"named"``, first or second, ``"first"``, ``"curves"``, first or second by the
+        ``"named"``, first or second, ``"near"`` and ``"far"``, the same of the patients
+        in `NEAR` and of the others, ``"first"``, ``"curves"``, first or second by the
         curves alone, of the patients; ``"alarms"`` of the twins.
     """
     ill = [one for one in clinic.record() if not one["healthy"]]
@@ -357,12 +387,35 @@ def clinic_shares() -> dict[str, float]:
 
     said = [[cause for cause, _ in one["said"]] for one in ill]
     pairs = list(zip(ill, said, strict=True))
+    named = np.array([right(one, causes[:2]) for one, causes in pairs])
+    near = np.array([one["number"] in NEAR for one in ill])
     return {
-        "named": float(np.mean([right(one, causes[:2]) for one, causes in pairs])),
+        "named": float(named.mean()),
+        "near": float(named[near].mean()),
+        "far": float(named[~near].mean()),
         "first": float(np.mean([right(one, causes[:1]) for one, causes in pairs])),
         "curves": float(np.mean([right(one, one["curves_alone"][:2]) for one in ill])),
         "alarms": float(np.mean([bool(one["said"]) for one in well])),
     }
+
+
+def clinic_sure() -> tuple[int, int]:
+    """Return how often the doctor is right where it is as sure as it ever is.
+
+    Returns
+    -------
+    right, of : int
+        Of its first answers on patients that carry the highest certainty.
+    """
+    first = [
+        (one["number"], *one["said"][0])
+        for one in clinic.record()
+        if one["said"] and not one["healthy"]
+    ]
+    most = max(sure for _, _, sure in first)
+    surest = [(number, cause) for number, cause, sure in first if sure == most]
+    right = sum(clinic.truth(number).is_named_by([cause]) for number, cause in surest)
+    return right, len(surest)
 
 
 def clinic_table() -> pd.DataFrame:

@@ -292,8 +292,9 @@ def both(
     row : dict of str to float
         By a map's name its `likeness` to the other network's; ``without_`` and the name
         the accuracy without the tenth of the pixels that it puts first, and
-        ``without_chance`` without a tenth by lot; ``empty``, the share of empty maps of
-        Grad-CAM. The size of integrated gradients is ``integrated_size``.
+        ``without_chance`` without as many by lot of those that are not black; ``empty``
+        the share of empty maps of Grad-CAM. The size of integrated gradients is
+        ``integrated_size``.
     drawn : dict of str to tuple of numpy.ndarray
         The maps of both networks.
     """
@@ -305,7 +306,8 @@ def both(
     for name, (one, another) in drawn.items():
         row[name] = likeness(one, another)
         row[f"without_{name}"] = accuracy_without(network, x, y, one, DELETED)
-    lot = np.random.default_rng(shifted(0)).random(x.shape[:3])
+    lit = x.max(axis=-1) > 0  # to delete a black pixel would take nothing
+    lot = np.random.default_rng(shifted(0)).random(x.shape[:3]) * lit
     row["without_chance"] = accuracy_without(network, x, y, lot, DELETED)
     row["empty"] = float(np.mean(np.ptp(drawn["grad_cam"][0], axis=(1, 2)) == 0))
     return row, drawn

@@ -34,6 +34,9 @@ def test_the_ladder_counts_every_fault_once_at_most():
     assert (table["new"] <= table["faults"]).all()
     assert table["new"].sum() <= table["ill"].iloc[0]
     assert (table["faults"] <= table["ill"]).all()
+    parts = [looks.benchmark()["parts"][name] for name in ("set aside", "fresh")]
+    found = sum(part["doctor"]["found"]["hits"] for part in parts)
+    assert table["faults"].iloc[-1] == found
 
 
 def test_one_batch_is_counted_from_the_looks():
@@ -46,6 +49,33 @@ def test_one_batch_is_counted_from_the_looks():
     assert effects["precision"] == pytest.approx(ill / len(cannot))
     assert len(looks.healthy_that_cannot()) == len(cannot) - ill
     assert effects["precision_low"] < effects["precision"] < effects["precision_high"]
+
+
+def test_of_those_that_cannot_some_are_counted_apart():
+    counts, told = looks.batch_counts(), looks.one_batch_effects()
+    cannot = [
+        one
+        for one in looks.benchmark()["looks"]
+        if one["batch"] is None or not one["batch"] < looks.LEARNED
+    ]
+    hard = [one for one in cannot if one["name"].startswith("hard")]
+    assert not any(one["cause"] for one in hard)
+    assert counts["plain"] == len(cannot) - len(hard)
+    assert counts["broken"] == pytest.approx(told["precision"] * len(cannot))
+    late = [one for one in cannot if not one["before"]]
+    assert counts["late"] == len(late)
+    assert counts["late_broken"] == sum(one["cause"] is not None for one in late)
+
+
+def test_a_fault_that_the_doctor_misses_is_not_new(monkeypatch):
+    told = json.loads(json.dumps(looks.benchmark()))
+    whole = looks.ladder().iloc[-1]
+    shown = [one for one in told["looks"] if one["cause"] and one["before"]]
+    told["parts"][shown[0]["part"]]["missed"].append(shown[0]["name"])
+    monkeypatch.setattr(looks, "benchmark", lambda: told)
+    less = looks.ladder().iloc[-1]
+    assert less["faults"] == whole["faults"] - 1
+    assert less["new"] == whole["new"]  # a look before it had found that one
 
 
 def test_wilsons_interval():
@@ -73,6 +103,28 @@ def test_every_patient_and_twin_is_recorded():
     assert kept == wanted
     table = looks.clinic_table()
     assert (table["score"] < 0.9 * table["twin"]).all()
+
+
+def test_the_clinics_shares_are_those_of_near_and_far_patients():
+    shares, patients = looks.clinic_shares(), len(clinic.PATIENTS)
+    near = len(looks.NEAR) / patients
+    mean = near * shares["near"] + (1 - near) * shares["far"]
+    assert shares["named"] == pytest.approx(mean)
+
+
+def test_of_the_surest_answers_the_right_ones_are_counted(monkeypatch):
+    right, of = looks.clinic_sure()
+    surest = [one for one in clinic.record() if one["said"] and not one["healthy"]]
+    assert 0 <= right <= of <= len(surest)
+    said = {1: "learning_rate_too_low", 2: "overfitting", 3: "overfitting"}
+    told = [
+        {"number": n, "healthy": n == 3, "said": [[cause, 0.9]]}
+        for n, cause in said.items()
+    ]
+    told.append({"number": 4, "healthy": False, "said": [["unscaled_inputs", 0.5]]})
+    told.append({"number": 5, "healthy": False, "said": []})
+    monkeypatch.setattr(clinic, "record", lambda: told)
+    assert looks.clinic_sure() == (1, 2)
 
 
 def test_the_lab_holds_ten_patients_and_gives_no_cause_away():

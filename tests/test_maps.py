@@ -124,6 +124,13 @@ def test_both_checks_have_a_number_for_each_map(bright, pictures):
     assert row["activation"] == pytest.approx(1)
 
 
+def test_chance_deletes_pixels_that_are_not_black(bright):
+    x = np.zeros((5, SIDE, SIDE, 1), "float32")
+    x[:, 2, 3] = x[:, 0, 0] = 0.8  # of 36 pixels a tenth is 4, more than are lit
+    row, _ = maps.both(bright, bright, x, np.ones(5, "int32"))
+    assert row["without_chance"] == 0  # black is class 0
+
+
 def test_a_network_without_convolutions_has_no_maps():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="no Conv2D layer"):

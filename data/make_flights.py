@@ -5,9 +5,9 @@
 
 12,000 of the 336,776 flights that left New York City in 2013, drawn at random. Each has
 the weather of its airport in the clock hour before that of its scheduled departure, and
-what is known of the plane. Weather of the same clock hour was often measured at its end,
-at 51 minutes, when most of its flights have long left. Nothing is installed, and nothing
-but the three tables is read.
+what is known of the plane. The weather of the same clock hour was often measured at its
+end, when most of its flights should have left. Nothing is installed, and nothing but
+the three tables is read.
 """
 
 from __future__ import annotations

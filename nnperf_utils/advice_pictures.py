@@ -192,6 +192,7 @@ def cost_lines(costs: pd.DataFrame, best: str, others: Sequence[str] = ()) -> Ax
     ax.set_ylim(top=min(_HIGHEST, 5 + max(line.max() for line in shares.values())))
     ax.axhline(100, color="0.4", linewidth=1, linestyle="--")
     ax.set_xscale("log")
+    ax.set_xlim(right=costs.index.max())  # no line runs into the names
     ticks = [r for r in (1, 2, 3, 5, 10) if costs.index.min() <= r <= costs.index.max()]
     ax.set_xticks(ticks, [f"{r}" for r in ticks])
     ax.minorticks_off()

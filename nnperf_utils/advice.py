@@ -31,6 +31,7 @@ from nnperf_utils.thresholds import Prices
 
 __all__ = [
     "GRID",
+    "MOST_TREES",
     "STEPS",
     "Answers",
     "InUse",
@@ -45,6 +46,7 @@ __all__ = [
     "lab_data",
     "linear_without",
     "logistic",
+    "one_rate",
     "outcome",
     "outcomes",
     "price_table",
@@ -75,6 +77,9 @@ GRID = [
     for l2 in (0.0, 10.0)
 ]
 """Twelve settings of gradient boosting."""
+
+MOST_TREES = 200
+"""How many trees a setting may have at most."""
 
 _LEAST = 1e-6
 
@@ -471,7 +476,7 @@ def price_table(
     -------
     pandas.DataFrame
         By step: gain ``alone``, ``left out`` and ``over all orders``, the smallest
-        difference that ``could be seen``, and ``trainings``.
+        difference that ``could be seen`` left out, and ``trainings``.
     """
     orders = shares_of_orders({set_of(n, steps): v for n, v in areas.items()}, steps)
     rows = {
@@ -479,7 +484,7 @@ def price_table(
             "alone": areas[2**place] - areas[0],
             "left out": left_out[step].mean(),
             "over all orders": orders[step],
-            "could be seen": _could_be_seen(left_out[step]),
+            "could be seen": _could_be_seen(left_out[step], len(left_out)),
             "trainings": {"tuning": "× 4", "ensemble": "× 3"}.get(step, "× 1"),
         }
         for place, step in enumerate(steps)
@@ -487,10 +492,15 @@ def price_table(
     return pd.DataFrame(rows).T.infer_objects()
 
 
-def _could_be_seen(values: pd.Series) -> float:
-    """Return the smallest difference that so many values show; 0 where none differs."""
+def _could_be_seen(values: pd.Series, comparisons: int) -> float:
+    """Return the smallest difference that so many values show; 0 where none differs.
+
+    As for the intervals of :func:`gains`, the error is shared among the comparisons.
+    """
     sd = values.std()
-    return smallest_difference(sd, len(values)) if sd > 0 else 0.0
+    if not sd > 0:
+        return 0.0
+    return smallest_difference(sd, len(values), confidence_level=1 - 0.05 / comparisons)
 
 
 # --------------------------------------------------------------------------------------
@@ -529,6 +539,7 @@ def boosted(
     cut: Cut,
     columns: Sequence[str],
     grid: Iterable[Mapping[str, Any]] | None = None,
+    taken: list[int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit gradient boosting to the columns as they are, gaps and categories included.
 
@@ -540,8 +551,10 @@ def boosted(
         Text is taken as categories, a date as its weekday.
     grid : iterable of mapping, optional
         Settings of scikit-learn's ``HistGradientBoostingClassifier`` to choose from on
-        the validation rows, and after how many of at most 80 trees to stop. Without
-        it, as scikit-learn has it.
+        the validation rows, and after how many of at most :data:`MOST_TREES` trees to
+        stop. Without it, as scikit-learn has it.
+    taken : list of int, optional
+        Gets the number of trees that was chosen, to see whether the most was reached.
 
     Returns
     -------
@@ -558,7 +571,7 @@ def boosted(
     labels = y[cut.validation]
     best, kept = np.inf, None
     for how in [{}] if grid is None else grid:
-        more = {} if grid is None else {"max_iter": 80}
+        more = {} if grid is None else {"max_iter": MOST_TREES}
         model = HistGradientBoostingClassifier(random_state=0, **more, **how)
         model.fit(parts[0], y[cut.train])
         if grid is None:
@@ -571,6 +584,8 @@ def boosted(
     if kept is None:
         raise ValueError("grid is empty; expected settings, or None.")
     seen, model, trees = kept
+    if taken is not None:
+        taken.append(trees + 1)
     stages = model.staged_predict_proba(parts[2])
     return seen, next(islice(stages, trees, None))[:, 1]
 
@@ -599,6 +614,20 @@ def rival_scores(
         p = calibrated(data.validation[1], seen, used)
         rows.append(scored(data.test[1], p, prices))
     return pd.DataFrame(rows).rename_axis("split")
+
+
+def one_rate(data: Dataset) -> np.ndarray:
+    """Say the training rows' share to every row of use.
+
+    Parameters
+    ----------
+    data : Dataset
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    return np.full(len(data.test[1]), np.mean(data.train[1]))
 
 
 def linear_without(splits: Sequence[Dataset], *gone: str) -> pd.Series:
@@ -725,23 +754,24 @@ class InUse:
         return pd.DataFrame(rows).T
 
     def groups(self, name: str, columns: Sequence[str], most: int = 5) -> pd.DataFrame:
-        """Return a model's scores by group, the largest groups of each column."""
-        p = np.mean(self.said[name], axis=0)
-        chosen = {"all": np.arange(len(p))}
+        """Return a model's scores by group, the largest groups of each column.
+
+        As in :meth:`score`, of its ensembles one by one, not of their mean.
+        """
+        chosen = {"all": np.arange(len(self.truth))}
         for column in columns:
             values = self.flights[column].reset_index(drop=True)
             for group in values.value_counts().index[:most]:
                 chosen[group] = np.flatnonzero(values == group)
+        p = np.mean(self.said[name], axis=0)  # its mean is that of all their means
         rows = {}
         for group, places in chosen.items():
-            y, own = self.truth[places], p[places]
-            found = scored(y, own, self.prices)
             rows[group] = {
-                "flights": len(y),
-                "late, %": 100 * y.mean(),
-                "said, %": 100 * own.mean(),
-                "AUC": found["area"],
-                "cost of 100": found["cost"],
+                "flights": len(places),
+                "late, %": 100 * self.truth[places].mean(),
+                "said, %": 100 * p[places].mean(),
+                "AUC": self.score(name, "area", places),
+                "cost of 100": self.score(name, "cost", places),
             }
         return pd.DataFrame(rows).T.astype({"flights": int})
 

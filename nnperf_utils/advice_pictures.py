@@ -23,6 +23,9 @@ _NAME = 5  # percent from one name to the next
 def timeline(dates: pd.Series, cuts: Mapping[str, Cut]) -> Axes:
     """Draw which days train, validate and are of use.
 
+    Days with training rows are the upper half of a bar, those with validation rows the
+    lower half.
+
     Parameters
     ----------
     dates : pandas.Series
@@ -36,14 +39,16 @@ def timeline(dates: pd.Series, cuts: Mapping[str, Cut]) -> Axes:
     """
     ax = plt.subplots(figsize=(6.4, 0.75 * len(cuts) + 1.1))[1]
     looks = {"train": PALETTE[0], "validation": PALETTE[1], "later": PALETTE[2]}
+    # the axis points down
+    halves = {"train": (-0.32, 0), "validation": (0, 0.32), "later": (-0.32, 0.32)}
     days = dates.reset_index(drop=True)
     for y, cut in enumerate(cuts.values()):
         for part, color in looks.items():
             rows = getattr(cut, part)
             shown = rows if part == "train" else rows[:: max(1, len(rows) // 300)]
-            order = 3 if part == "validation" else 2
             at = mdates(days.iloc[shown])
-            ax.vlines(at, y - 0.32, y + 0.32, color=color, linewidth=1, zorder=order)
+            low, high = halves[part]
+            ax.vlines(at, y + low, y + high, color=color, linewidth=1)
     names = {"train": "train", "validation": "validate", "later": "use"}
     first = next(iter(cuts.values()))
     cut = list(cuts.values())[-1]
@@ -187,6 +192,7 @@ def cost_lines(costs: pd.DataFrame, best: str, others: Sequence[str] = ()) -> Ax
     ax.set_ylim(top=min(_HIGHEST, 5 + max(line.max() for line in shares.values())))
     ax.axhline(100, color="0.4", linewidth=1, linestyle="--")
     ax.set_xscale("log")
+    ax.set_xlim(right=costs.index.max())  # no line runs into the names
     ticks = [r for r in (1, 2, 3, 5, 10) if costs.index.min() <= r <= costs.index.max()]
     ax.set_xticks(ticks, [f"{r}" for r in ticks])
     ax.minorticks_off()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from nnperf_utils.advice import STEPS, InUse
-from nnperf_utils.flight_inputs import is_late
+from nnperf_utils.advice import MOST_TREES, STEPS, InUse
+from nnperf_utils.flight_inputs import Cut, is_late
 from nnperf_utils.statistics import Estimate
 
 __all__ = [
@@ -22,16 +22,17 @@ __all__ = [
     "promise",
     "ratio",
     "said",
+    "trees",
 ]
 
 
 def audit(table: pd.DataFrame, flights: pd.DataFrame) -> str:
-    """Tell what a look at the whole table finds.
+    """Tell what a look at a table finds.
 
     Parameters
     ----------
     table, flights : pandas.DataFrame
-        All rows, and those that have arrived.
+        All rows that may be looked at, and those of them that have arrived.
 
     Returns
     -------
@@ -124,13 +125,14 @@ def price(table: pd.DataFrame, trainings: int, seconds: float) -> str:
     str
     """
     shares = table["over all orders"].astype(float)
-    first, second = shares.sort_values(ascending=False).index[:2]
+    first = shares.idxmax()
+    rest = shares.drop(first)
     dear = shares["tuning"] + shares["ensemble"]
-    brought = {step: _signed(value) for step, value in shares.items()}
     return (
         f"Together these steps bring {_signed(shares.sum())}. Over all orders most "
-        f"comes from “{STEPS[first]}” ({brought[first]}), then from “{STEPS[second]}” "
-        f"({brought[second]}). The two that cost further trainings bring "
+        f"comes from “{STEPS[first]}” ({_signed(shares[first])}); the others bring "
+        f"{_signed(rest.min())} to {_signed(rest.max())} each, without intervals: do "
+        "not rank them. The two that cost further trainings bring "
         f"{_signed(dear)} between them, for twelve times as many. (On this machine "
         f"{trainings:,} trainings took {seconds:.0f} s as they ran together, "
         f"{1000 * seconds / trainings:.0f} ms each.)"
@@ -178,8 +180,31 @@ def promise(excess: Estimate, areas: pd.Series) -> str:
     )
 
 
+def trees(taken: Sequence[int]) -> str:
+    """Tell how often boosting would have taken more trees.
+
+    Parameters
+    ----------
+    taken : sequence of int
+        Numbers of trees that were chosen.
+
+    Returns
+    -------
+    str
+    """
+    most = sum(one == MOST_TREES for one in taken)
+    return (
+        f"Between {min(taken)} and {max(taken)} trees were taken; the most that were "
+        f"allowed, {MOST_TREES}, on {most} of {len(taken)} cut dates."
+    )
+
+
 def in_test_months(
-    gain: Estimate, versus: Estimate, before: pd.Series, table: pd.DataFrame
+    gain: Estimate,
+    versus: Estimate,
+    linear: Mapping[str, Estimate],
+    before: pd.Series,
+    table: pd.DataFrame,
 ) -> str:
     """Tell what the test months say.
 
@@ -187,6 +212,8 @@ def in_test_months(
     ----------
     gain, versus : Estimate
         Of all steps less naive, and of boosting less all steps.
+    linear : mapping of str to Estimate
+        Of all steps less logistic regression, by when.
     before : pandas.Series
         Areas on the fortnights, by model.
     table : pandas.DataFrame
@@ -196,57 +223,75 @@ def in_test_months(
     -------
     str
     """
-    after = table["AUC"][before.index]
-    best = after.idxmax()
-    change = after - before
+    change = table["AUC"][before.index] - before
     told = ", ".join(f"{name} {_signed(value)}" for name, value in change.items())
+    beside = "; ".join(said(when, one) for when, one in linear.items())
     months = (
-        "All have lost, so that it is the months that are harder, not the network "
-        "that has been tuned too long."
+        "All have lost: other months, and one training that serves three of them, not "
+        "a fortnight. Which of the two it is, this test does not tell."
         if (change < 0).all()
         else "Not all have lost."
     )
     return (
-        f"In the test months: {said('all steps less naive, AUC', gain)}; "
-        f"{said('boosting less all steps', versus)}. The highest AUC has: {best}. "
-        f"From the fortnights to the test months the AUC changes: {told}. {months} "
-        "The intervals cover other weeks, not another year."
+        f"In the test months (less the bias of few weeks, so that they differ a little "
+        f"from the table): {said('all steps less naive, AUC', gain)}; "
+        f"{said('boosting less all steps', versus)}. All steps less logistic "
+        f"regression, AUC: {beside}. From the fortnights to the test months the AUC "
+        f"changes: {told}. {months} The intervals cover other weeks; not other "
+        "training rows, not another year."
     )
 
 
-def probabilities(in_use: InUse, name: str) -> str:
+def probabilities(in_use: InUse, name: str, one_rate: str) -> str:
     """Tell whether the probabilities can be believed in the test months.
 
     Parameters
     ----------
     in_use : InUse
-    name : str
+    name, one_rate : str
+        A model, and the one that says the same to everyone.
 
     Returns
     -------
     str
     """
     p, share = 100 * np.mean(in_use.said[name]), 100 * in_use.truth.mean()
+    own, same = (in_use.score(one, "loss") for one in (name, one_rate))
+    worth = (
+        "As probabilities they are worse than none, whatever the ranking is worth."
+        if own > same
+        else "As probabilities, too, they say more than one rate does."
+    )
+    losses = (
+        f"Their log loss is {own:.3f}; to say the training rows' share of late flights "
+        f"to everyone has {same:.3f}. {worth}"
+    )
     if abs(p - share) < 3:
         return (
-            f"The probabilities hold: {p:.0f}% on average, and {share:.0f}% are late."
+            f"On average the probabilities hold: {p:.0f}%, and {share:.0f}% are late. "
+            f"{losses}"
         )
     return (
         f"Mind the probabilities: they say {p:.0f}% on average, and {share:.0f}% are "
         "late. They were calibrated on the weeks before, which had another share of "
         "late flights. A threshold on probabilities moves with that: calibrate anew "
-        "as labels come in, or watch the share of warnings."
+        f"as labels come in, or watch the share of warnings. {losses}"
     )
 
 
-def card(in_use: InUse, name: str) -> str:
+def card(in_use: InUse, name: str, cut: Cut, dates: pd.Series) -> str:
     """Write the model card.
 
     Parameters
     ----------
     in_use : InUse
+        With ``"logistic"`` and ``"never warn"`` beside the model.
     name : str
         Of the model.
+    cut : Cut
+        The rows that it has learned from, was chosen on, and is tested on.
+    dates : pandas.Series
+        Of all rows.
 
     Returns
     -------
@@ -254,23 +299,42 @@ def card(in_use: InUse, name: str) -> str:
         Markdown.
     """
     area, cost = (in_use.estimate(name, score) for score in ("area", "cost"))
-    p = np.mean(in_use.said[name])
+    saved = in_use.less("never warn", name, "cost")
+    p, prices = np.mean(in_use.said[name]), in_use.prices
+    never, linear = (in_use.score(n, "cost") for n in ("never warn", "logistic"))
+
+    def day(place: int) -> str:
+        return f"{dates.iloc[place].day} {dates.iloc[place]:%B}"
+
+    def ends(one: Estimate, digits: int) -> str:
+        told = f"[{one.low:.{digits}f}, {one.high:.{digits}f}]"
+        return told.replace("-", "−")
+
     rows = {
         "Model": "three dense networks of 16 and 16 units, averaged and calibrated",
         "Use": "at the gate, to warn of an arrival 15 minutes late or more",
-        "Not for": "planning days ahead (it asks for the hour's weather and the day so "
-        "far); other airports or years; judging airlines or crews",
-        "Data": "12,000 flights out of New York, 2013, CC0; cancelled and diverted "
-        "ones left out",
-        "Ranking": f"AUC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] from "
-        "October to December, weeks resampled",
+        "Not for": "planning days ahead (it asks for the weather of the hour before "
+        "and the day so far); other airports or years; judging airlines or crews",
+        "Data": f"{len(cut.train):,} flights out of New York, {day(cut.train[0])} to "
+        f"{day(cut.train[-1])} {dates.iloc[0].year}; chosen and calibrated on the "
+        f"{len(cut.validation):,} after them; tested on {len(cut.later):,}; CC0; "
+        "cancelled and diverted ones left out",
+        "Ranking": f"AUC {in_use.score(name, 'area'):.3f} {ends(area, 3)} from "
+        f"{dates.iloc[cut.later[0]]:%B} to {dates.iloc[cut.later[-1]]:%B}, weeks "
+        "resampled",
         "Probabilities": f"{100 * p:.0f}% late on average; "
         f"{100 * in_use.truth.mean():.0f}% were",
-        "Decision": "a warning above 0.25, as a miss costs 3 and an alarm 1: "
-        f"{cost.value:.0f} [{cost.low:.0f}, {cost.high:.0f}] for 100 flights",
+        "Decision": f"a warning above {prices.alarm / (prices.alarm + prices.miss):g}, "
+        f"as a miss costs {prices.miss:g} and an alarm {prices.alarm:g}: "
+        f"{in_use.score(name, 'cost'):.0f} {ends(cost, 0)} for 100 flights",
+        "Beside it": f"never warning costs {never:.0f}, logistic regression "
+        f"{linear:.0f}; saved against never warning: "
+        f"{never - in_use.score(name, 'cost'):.1f} {ends(saved, 1)}".replace(
+            ": -", ": −"
+        ),
         "By group": "the table above; groups of some hundred flights are noisy",
         "Limits": "one year, one city; the weather is the one that was measured, not "
-        "a forecast",
+        "a forecast; trained once for three months",
     }
     lines = [f"| **{label}** | {text} |" for label, text in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
@@ -296,8 +360,8 @@ def ratio(costs: pd.DataFrame, name: str) -> str:
         return f"{spared.iloc[place]:.0%}".replace("-", "−")
 
     return (
-        f"They save most at a ratio of {spared.idxmax():g}, {spared.max():.0%} of what "
-        f"the cheaper blind rule costs; at {first:g} it is {of(0)}, at "
-        f"{last:g} {of(-1)}. Where one of the mistakes is nearly free, a "
-        "model has little to decide."
+        f"{name.capitalize()} save most at a ratio of {spared.idxmax():g}, "
+        f"{spared.max():.0%} of what the one blind rule costs that is cheaper over all "
+        f"fortnights; at {first:g} it is {of(0)}, at {last:g} {of(-1)}. Where one of "
+        "the mistakes is nearly free, a model has little to decide."
     )

@@ -1,5 +1,7 @@
 """Steps scored in any set, on answers that are made up and known."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from nnperf_utils import advice_pictures as pictures
 from nnperf_utils import advice_words as words
 from nnperf_utils.datasets import Dataset
 from nnperf_utils.flight_inputs import Cut
-from nnperf_utils.statistics import Estimate
+from nnperf_utils.statistics import Estimate, smallest_difference
 from nnperf_utils.thresholds import Prices
 
 PRICES = Prices(miss=3, alarm=1)
@@ -162,10 +164,13 @@ def test_boosting_takes_categories_and_gaps():
     columns = ["date", "carrier", "hour", "seats"]
     grid = [{"max_leaf_nodes": 4}, {"max_leaf_nodes": 8}]
     y = (flights["arrival_delay"] >= 15).to_numpy()[450:]
+    taken = []
     for given in (None, grid):
-        seen, used = advice.boosted(flights, cut, columns, given)
+        seen, used = advice.boosted(flights, cut, columns, given, taken)
         assert seen.shape == used.shape == (150,)
         assert used[y].mean() > used[~y].mean() + 0.2
+    assert len(taken) == 1  # without a grid nothing is chosen
+    assert 1 <= taken[0] <= advice.MOST_TREES
     with pytest.raises(ValueError, match="grid is empty"):
         advice.boosted(flights, cut, columns, [])
 
@@ -186,6 +191,10 @@ def test_a_rival_is_scored_as_the_network_is():
     found = advice.rival_scores([data_of(y, y)], [pair], PRICES)
     assert found.loc[0, "area"] == 1
     assert found.index.name == "split"
+
+
+def test_one_rate_is_that_of_the_training_rows():
+    assert advice.one_rate(data_of([0, 1], [1, 1, 1])).tolist() == [0.5] * 3
 
 
 def test_columns_are_left_out_by_the_beginning_of_their_names():
@@ -226,7 +235,7 @@ def months():
     flights = pd.DataFrame(
         {"date": days, "origin": ["JFK", "JFK", "EWR", "JFK"] * 70}, index=days
     )
-    said = {"good": [good, good], "constant": [np.full(280, 0.3)]}
+    said = {"good": [good, good**2], "constant": [np.full(280, 0.3)]}
     return advice.InUse(flights, truth, said, PRICES, {"constant"})
 
 
@@ -242,6 +251,9 @@ def test_models_in_use(months):
     assert 0.3 < gain.low < gain.value < gain.high
     groups = months.groups("good", ["origin"])
     assert groups["flights"].to_dict() == {"all": 280, "JFK": 210, "EWR": 70}
+    # the groups are scored as the whole is: one answer at a time, not their mean
+    for label, score in {"AUC": "area", "cost of 100": "cost"}.items():
+        assert groups.loc["all", label] == months.score("good", score)
 
 
 def test_prices_of_steps():
@@ -253,8 +265,15 @@ def test_prices_of_steps():
     assert table["over all orders"].sum() == pytest.approx(0.12)
     assert table.loc["tuning", "trainings"] == "× 4"
     assert table.loc["tuning", "left out"] == pytest.approx(0.02)
+    # two are looked at together, so that each must be seen at 97.5%
+    least = smallest_difference(left.std(), 10, confidence_level=0.975)
+    assert table.loc["tuning", "could be seen"] == pytest.approx(least)
+    same = {step: left * 0 for step in steps}
+    assert (advice.price_table(areas, same, steps)["could be seen"] == 0).all()
     both = table.rename({"feature": "ensemble"})
-    assert "“tune rate and penalty”" in words.price(both, 100, 10.0)
+    told = words.price(both, 100, 10.0)
+    assert "most comes from “average three networks” (+0.085)" in told
+    assert "the others bring +0.035 to +0.035 each, without intervals" in told
 
 
 def test_words_follow_the_intervals(months):
@@ -269,15 +288,45 @@ def test_words_follow_the_intervals(months):
     assert "names the leak" in words.leak(["data_leakage"], 0.9, 0.5)
     assert "does not name" in words.leak([], 0.9, 0.5)
     before = pd.Series({"good": 0.999, "constant": 0.6})
-    told = words.in_test_months(found["split"], found["inputs"], before, months.table())
-    assert "The highest AUC has: good." in told
+    linear = {"on the fortnights": found["inputs"]}
+    told = words.in_test_months(
+        found["split"], found["inputs"], linear, before, months.table()
+    )
+    assert "All steps less logistic regression, AUC: on the fortnights" in told
     assert "All have lost" in told
+    told = words.in_test_months(
+        found["split"], found["inputs"], linear, before - 0.5, months.table()
+    )
+    assert "Not all have lost" in told
     areas = pd.Series([0.6, 0.8])
     assert "surely promise too much" in words.promise(found["split"], areas)
     assert "hard to see" in words.promise(found["inputs"], areas)
     assert "is not seen" in words.promise(found["feature"], areas)
-    assert "Mind the probabilities" in words.probabilities(months, "constant")
-    assert words.card(months, "good").startswith("| | |")
+    told = words.trees([10, advice.MOST_TREES])
+    assert told.endswith(f"{advice.MOST_TREES}, on 1 of 2 cut dates.")
+
+
+def test_words_of_probabilities_and_the_card(months):
+    share = months.truth.mean()
+    said = {"one rate": [np.full(280, share)], "never warn": [np.zeros(280)]}
+    said |= months.said | {"logistic": months.said["good"]}
+    said["wrong"] = [1 - said["good"][0]]
+    all_of_them = replace(months, said=said)
+    told = words.probabilities(all_of_them, "wrong", "one rate")
+    assert "Mind the probabilities" in told
+    assert "worse than none" in told
+    told = words.probabilities(all_of_them, "one rate", "constant")
+    assert "On average the probabilities hold" in told
+    assert "say more than one rate" in told
+    days = all_of_them.flights["date"].reset_index(drop=True)
+    cut = Cut(*np.split(np.arange(280), [200, 240]), days[200])
+    card = words.card(all_of_them, "good", cut, days)
+    assert card.startswith("| | |")
+    assert "200 flights out of New York, 1 October to 19 November 2013" in card
+    assert "the 40 after them; tested on 40" in card
+    never = all_of_them.score("never warn", "cost")
+    assert never == pytest.approx(300 * share)
+    assert f"never warning costs {never:.0f}, logistic" in card
 
 
 def test_words_of_the_audit():
@@ -293,7 +342,7 @@ def test_words_of_the_ratio():
     costs = pd.DataFrame(
         {"never": [20, 40.0], "always": [80, 80.0], "own": [20, 30.0]}, index=[1, 2]
     )
-    assert "ratio of 2, 25%" in words.ratio(costs, "own")
+    assert "Own save most at a ratio of 2, 25%" in words.ratio(costs, "own")
 
 
 def test_pictures_are_drawn():
@@ -315,4 +364,7 @@ def test_pictures_are_drawn():
     cut = Cut(*np.split(np.arange(90), [50, 70]), dates[50])
     ax = pictures.timeline(dates, {"random": cut, "later": cut})
     assert [t.get_text() for t in ax.texts] == ["train", "validate", "use"]
+    ((train, validation, later), _) = np.split(np.array(ax.collections), 2)
+    heights = [c.get_segments()[0][:, 1] for c in (train, validation, later)]
+    assert np.ravel(heights) == pytest.approx([-0.32, 0, 0, 0.32, -0.32, 0.32])
     plt.close("all")

@@ -128,6 +128,47 @@ def test_the_script_draws_the_flights_again(flights_archive, tmp_path):
     assert again == (DATA / "flights.csv").read_bytes()
 
 
+def test_flights_have_the_weather_of_the_hour_before(monkeypatch):
+    where = importlib.util.spec_from_file_location("made", DATA / "make_flights.py")
+    made = importlib.util.module_from_spec(where)
+    where.loader.exec_module(made)
+    monkeypatch.setattr(made, "ROWS", 2)
+    flights = pd.DataFrame(
+        {
+            "year": 2013,
+            "month": 1,
+            "day": [1, 2],
+            "hour": [14, 0],
+            "minute": [5, 30],
+            "origin": "JFK",
+            "tailnum": "N1",
+            # five hours before UTC; the second one's hour before is of the day before
+            "time_hour": ["2013-01-01T19:00:00Z", "2013-01-02T05:00:00Z"],
+        }
+    )
+    weather = pd.DataFrame(
+        {
+            "year": 2013,
+            "month": 1,
+            "day": 1,
+            "hour": [13, 14, 23],
+            "origin": "JFK",
+            "temp": [13.0, 14.0, 23.0],
+            "time_hour": [f"2013-01-{d}:00:00Z" for d in ("01T18", "01T19", "02T04")],
+        }
+    )
+    planes = pd.DataFrame(
+        {"tailnum": ["N1"], "year": [2000], "manufacturer": ["A"], "seats": [100]}
+    )
+    for theirs in made.COLUMNS:
+        if theirs in ("carrier", "dest", "distance", "dep_delay", "air_time"):
+            flights[theirs] = 1
+        elif theirs not in {*flights, *weather, *planes, "date", "plane_year"}:
+            weather[theirs] = 1
+    tables = {"flights": flights, "weather": weather, "planes": planes}
+    assert made.joined(tables)["temperature"].tolist() == [13, 23]
+
+
 def test_flights_are_drawn_from_the_right_archive_only(tmp_path):
     other = tmp_path / "other.tar.gz"
     other.write_bytes(b"something else")

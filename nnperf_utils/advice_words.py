@@ -336,8 +336,8 @@ def card(in_use: InUse, name: str, cut: Cut, dates: pd.Series) -> str:
         "Limits": "one year, one city; the weather is the one that was measured, not "
         "a forecast; trained once for three months",
     }
-    lines = [f"| **{label}** | {text} |" for label, text in rows.items()]
-    return "\n".join(["| | |", "|---|---|", *lines])
+    # a list: the site's Markdown of outputs knows no tables
+    return "\n".join(f"- **{label}**: {text}" for label, text in rows.items())
 
 
 def ratio(costs: pd.DataFrame, name: str) -> str:

@@ -321,7 +321,7 @@ def test_words_of_probabilities_and_the_card(months):
     days = all_of_them.flights["date"].reset_index(drop=True)
     cut = Cut(*np.split(np.arange(280), [200, 240]), days[200])
     card = words.card(all_of_them, "good", cut, days)
-    assert card.startswith("| | |")
+    assert card.startswith("- **Model**: three")
     assert "200 flights out of New York, 1 October to 19 November 2013" in card
     assert "the 40 after them; tested on 40" in card
     never = all_of_them.score("never warn", "cost")

@@ -1,6 +1,6 @@
 // title: The clinic
 // goal: examine all ten patients; name the cause of seven, with at most 30 readings.
-// takeaway: Few readings tell most causes apart, and no single one tells all: rows and settings come first, because they cost seconds. Where the doctor was wrong or silent, somebody had to think.
+// takeaway: Few readings tell most causes apart, and no single one tells all: rows and settings come first, because they cost seconds; where the doctor was wrong or silent, somebody had to think.
 // uses: d3
 // values: choices, patients
 nnperf.lab("clinic", (lab) => {

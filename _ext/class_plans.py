@@ -18,9 +18,9 @@ import course_items
 import execute
 import yaml
 from chapter_facts import duration
+from chapter_tables import ChapterTable
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 PLANS = execute.ROOT / "appendix" / "class_plans.yml"
 
@@ -58,8 +58,8 @@ def times(name: str) -> chapter_times.Times:
     return chapter_times.times_of(execute.read_json(path))
 
 
-class _OfChapters(SphinxDirective):
-    """A table that is made of the chapters."""
+class _OfChapters(ChapterTable):
+    """A table that is made of what the chapters say of themselves."""
 
     def note_chapters(self) -> None:
         """Have the page made anew when a chapter is."""
@@ -69,29 +69,7 @@ class _OfChapters(SphinxDirective):
 
     def known(self, names: Iterable[str]) -> list[str]:
         """Return those of some chapters that the book has."""
-        return [name for name in names if f"chapters/{name}" in self.env.found_docs]
-
-    def link(self, name: str, anchor: str, words: str) -> nodes.reference:
-        """Return a link into a chapter."""
-        page = f"chapters/{name}"
-        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        uri += f"#{anchor}" if anchor else ""
-        return nodes.reference("", words, refuri=uri, internal=True)
-
-    def title(self, name: str) -> nodes.reference:
-        """Return a link to a chapter by its number and title."""
-        words = course_items.with_number(name, course_items.sections(name)[""])
-        return self.link(name, "", words)
-
-    def table(self, heads: dict[str, int], rows: list[nodes.row], style: str) -> Any:
-        """Return a table of columns with their widths."""
-        group = nodes.tgroup(cols=len(heads))
-        group += [nodes.colspec(colwidth=width) for width in heads.values()]
-        head = nodes.row()
-        head += [nodes.entry("", nodes.paragraph(text=text)) for text in heads]
-        group += nodes.thead("", head)
-        group += nodes.tbody("", *rows)
-        return nodes.table("", group, classes=[style, "colwidths-given"])
+        return [name for name in names if self.has(name)]
 
 
 def cell(*lines: nodes.Node) -> nodes.entry:
@@ -139,13 +117,13 @@ class ClassPlan(_OfChapters):
             cell(*map(self.title, read), nodes.emphasis(text=alone)),
             cell(*(self.link(*one) for one in shown)),
             cell(
-                *(self.link(name, a, self._named(name, t)) for name, a, t in given),
+                *(
+                    self.link(name, anchor, course_items.with_number(name, title))
+                    for name, anchor, title in given
+                ),
                 nodes.emphasis(text=minutes(practice)),
             ),
         )
-
-    def _named(self, name: str, title: str) -> str:
-        return course_items.with_number(name, title)
 
 
 class ChapterCosts(_OfChapters):

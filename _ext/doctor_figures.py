@@ -21,8 +21,7 @@ import execute
 
 RECORDS = execute.ROOT / "benchmarks" / "doctor"
 LAST, FIRST = RECORDS / "results.json", RECORDS / "first_scoring.json"
-# where the doctor is at home, the first that the book has
-HOMES = ("chapters/19_monitoring", "appendix/api")
+HOME = "chapters/19_monitoring"
 
 Counts = dict[str, dict[str, Any]]
 
@@ -59,10 +58,9 @@ class DoctorFigures(SphinxDirective):
         for path in (LAST, FIRST):
             self.env.note_dependency(str(path))
         records = (json.loads(path.read_text("utf-8")) for path in (LAST, FIRST))
-        home = next((page for page in HOMES if page in self.env.found_docs), None)
         name: nodes.Node = nodes.Text("doctor for your own trainings")
-        if home is not None:
-            uri = self.env.app.builder.get_relative_uri(self.env.docname, home)
+        if HOME in self.env.found_docs:
+            uri = self.env.app.builder.get_relative_uri(self.env.docname, HOME)
             name = nodes.reference("", name.astext(), refuri=uri, internal=True)
         paragraph = nodes.paragraph("", "The course's ", classes=["doctor-figures"])
         paragraph += [name, nodes.Text(told(*counts(*records)))]

@@ -86,9 +86,9 @@ def sentence(found: list[tuple[Replication, int, int]]) -> str:
     )
     runs = "a fresh run" if len(found) == 1 else f"{len(found)} fresh runs"
     return (
-        f"In {runs} of all chapters, with every start, order, mask and split drawn "
-        f"anew, {told} verdicts came out as published; claims that were changed since "
-        "are not counted."
+        f"In {runs}, with every start, order, mask and split drawn anew, {told} "
+        "verdicts came out as published; claims that are new or were changed since are "
+        "not counted."
     )
 
 

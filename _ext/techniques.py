@@ -19,9 +19,9 @@ import course_items
 import execute
 import verdicts
 import yaml
+from chapter_tables import ChapterTable
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from nnperf_utils import claims
 from nnperf_utils.catalog import SOURCES, Catalog, Claim
@@ -73,7 +73,7 @@ def lines_of(
             yield line, own
 
 
-class Techniques(SphinxDirective):
+class Techniques(ChapterTable):
     """The table of one source."""
 
     required_arguments = 1
@@ -93,7 +93,7 @@ class Techniques(SphinxDirective):
         found = [
             (line, own)
             for line, own in lines_of(source, read_lines(), catalog)
-            if f"chapters/{line.chapter}" in self.env.found_docs
+            if self.has(line.chapter)
         ]
         if not found:
             return []
@@ -110,30 +110,21 @@ class Techniques(SphinxDirective):
     def _table(
         self, found: list[tuple[Line, list[Claim]]], evidence: dict[str, Any]
     ) -> nodes.table:
-        group = nodes.tgroup(cols=2)
-        group += [nodes.colspec(colwidth=width) for width in (45, 55)]
-        heads = nodes.row()
-        for text in ("Technique", "What the run says"):
-            heads += nodes.entry("", nodes.paragraph(text=text))
-        group += nodes.thead("", heads)
-        body = nodes.tbody()
+        body = []
         for chapter, rows in groupby(found, key=lambda pair: pair[0].chapter):
-            title = course_items.sections(chapter).get("", chapter)
-            words = course_items.with_number(chapter, title)
-            link = self._link(f"chapters/{chapter}", "", words)
-            cell = nodes.entry("", nodes.paragraph("", "", link), morecols=1)
-            body += nodes.row("", cell, classes=["of-chapter"])
-            for line, own in rows:
-                body += self._row(line, own, evidence)
-        group += body
-        return nodes.table("", group, classes=["techniques", "colwidths-given"])
+            title = nodes.paragraph("", "", self.title(chapter))
+            cell = nodes.entry("", title, morecols=1)
+            body.append(nodes.row("", cell, classes=["of-chapter"]))
+            body += [self._row(line, own, evidence) for line, own in rows]
+        heads = {"Technique": 45, "What the run says": 55}
+        return self.table(heads, body, "techniques")
 
     def _row(self, line: Line, own: list[Claim], evidence: dict[str, Any]) -> nodes.row:
         name, messages = self.parse_inline(line.technique)
         said = [self._claim(claim, evidence) for claim in own]
         if not said:
             title = course_items.sections(line.chapter)[line.section]
-            place = self._link(f"chapters/{line.chapter}", line.section, title)
+            place = self.link(line.chapter, line.section, title)
             before, after = nodes.Text("shown under “"), nodes.Text("”, not measured")
             said = [nodes.paragraph("", "", before, place, after)]
         told = nodes.entry("", nodes.paragraph("", "", *name), *messages)
@@ -143,11 +134,6 @@ class Techniques(SphinxDirective):
         found = evidence.get(claim.id)
         verdict = found["verdict"] if found else claims_ledger.NOT_JUDGED
         return nodes.paragraph("", "", verdicts.quoted(self.env, claim, verdict))
-
-    def _link(self, page: str, anchor: str, words: str) -> nodes.reference:
-        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        uri += f"#{anchor}" if anchor else ""
-        return nodes.reference("", words, refuri=uri, internal=True)
 
 
 def sentence(lines: int, counts: Counter[str]) -> str:

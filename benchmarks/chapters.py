@@ -1,12 +1,14 @@
-"""Where a chapter's time goes: imports, tracing, XLA, training, drawing.
+"""Where a chapter's time goes: imports, tracing, XLA, training, reading, drawing.
 
     .venv/bin/python benchmarks/chapters.py 03 10
 
 Each chapter runs in a process of its own, from its first code cell to its last, and is
 billed in seconds of processor time, all threads together. XLA compiles beside Python:
-its column is what was used while waiting for it. *Rest* is what no column names:
-networks that are trained by `fit`, statistics, text. What other processes do that a
-chapter starts is not counted. Without an argument: all chapters, and their sum.
+its column is what was used while waiting for it. *Reading* is what looks at trained
+networks: scores, predictions, instruments, with the tracing of their graphs. *Rest* is
+what no column names: networks that are trained by `fit`, statistics, text. What other
+processes do that a chapter starts is not counted. Without an argument: all chapters,
+and their sum.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = ("imports", "tracing", "XLA", "training", "drawing", "rest")
+COLUMNS = ("imports", "tracing", "XLA", "training", "reading", "drawing", "rest")
 
 
 class Bill:
@@ -64,6 +66,21 @@ class Bill:
 
         setattr(owner, name, billed)
 
+    def watch_made(self, owner: type, name: str, column: str) -> None:
+        """Bill every call of the functions that a method makes to a column."""
+        make: Callable = getattr(owner, name)
+
+        def made(*arguments):
+            function = make(*arguments)
+
+            def billed(*given):
+                with self.on(column):
+                    return function(*given)
+
+            return billed
+
+        setattr(owner, name, made)
+
 
 def bill_of(notebook: Path) -> dict:
     """Run a chapter's code in this process and return what it took, in seconds."""
@@ -82,9 +99,8 @@ def bill_of(notebook: Path) -> dict:
         from nnperf_utils.engine import program
     bill.watch(program.Program, "begin", "tracing")
     bill.watch(program.Program, "_wait", "XLA")
-    for name in ("run", "read", "predict", "evaluate", "evaluate_own"):
-        if hasattr(program.Program, name):
-            bill.watch(program.Program, name, "training")
+    bill.watch(program.Program, "run", "training")
+    bill.watch_made(program.Program, "_traced", "reading")
     bill.watch(FigureCanvasBase, "print_figure", "drawing")
     shell = InteractiveShell.instance()
     select_figure_formats(shell, {"png"})

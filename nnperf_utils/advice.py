@@ -33,6 +33,7 @@ __all__ = [
     "GRID",
     "MOST_TREES",
     "STEPS",
+    "TRAININGS",
     "Answers",
     "InUse",
     "blind_cost",
@@ -77,6 +78,9 @@ GRID = [
     for l2 in (0.0, 10.0)
 ]
 """Twelve settings of gradient boosting."""
+
+TRAININGS = {"tuning": 4, "ensemble": 3}
+"""How many trainings a step takes for one; the others take no more."""
 
 MOST_TREES = 200
 """How many trees a setting may have at most."""
@@ -432,7 +436,9 @@ def gains(values: Mapping[str, pd.Series]) -> dict[str, Estimate]:
     return {n: estimate(v, comparisons=len(values)) for n, v in values.items()}
 
 
-def shares_of_orders(scores: Mapping[frozenset, float], steps: Sequence[str]):
+def shares_of_orders(
+    scores: Mapping[frozenset, float], steps: Sequence[str]
+) -> dict[str, float]:
     """Share a gain among steps: each one's mean gain over all orders of taking them.
 
     Parameters
@@ -485,7 +491,7 @@ def price_table(
             "left out": left_out[step].mean(),
             "over all orders": orders[step],
             "could be seen": _could_be_seen(left_out[step], len(left_out)),
-            "trainings": {"tuning": "× 4", "ensemble": "× 3"}.get(step, "× 1"),
+            "trainings": f"× {TRAININGS.get(step, 1)}",
         }
         for place, step in enumerate(steps)
     }
@@ -797,16 +803,14 @@ def lab_data(
     -------
     dict
         ``steps`` and ``words``; ``validation`` and ``later``, for each split the areas
-        by set, in tenths of a point; ``boosting``, by split; ``trainings``, by set.
+        by set, in tenths of a point; ``boosting``, by split; ``trainings``, by set;
+        ``budget``.
     """
     sets = range(2 ** len(steps))
 
     def areas(score: str) -> list[list[int]]:
         table = (1000 * frame.xs(score, axis=1, level=1)[[*sets]]).round()
         return table.astype(int).to_numpy().tolist()
-
-    def has(one: int, step: str) -> bool:
-        return step in steps and bool(one >> list(steps).index(step) & 1)
 
     return {
         "steps": list(steps),
@@ -815,7 +819,7 @@ def lab_data(
         "later": areas("area"),
         "boosting": (1000 * rival).round().astype(int).tolist(),
         "trainings": [
-            (4 if has(one, "tuning") else 1) * (3 if has(one, "ensemble") else 1)
+            math.prod(TRAININGS.get(step, 1) for step in set_of(one, steps))
             for one in sets
         ],
         "budget": most,

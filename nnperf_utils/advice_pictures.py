@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -46,32 +47,27 @@ def timeline(dates: pd.Series, cuts: Mapping[str, Cut]) -> Axes:
         for part, color in looks.items():
             rows = getattr(cut, part)
             shown = rows if part == "train" else rows[:: max(1, len(rows) // 300)]
-            at = mdates(days.iloc[shown])
+            at = mdates.date2num(days.iloc[shown])
             low, high = halves[part]
             ax.vlines(at, y + low, y + high, color=color, linewidth=1)
     names = {"train": "train", "validation": "validate", "later": "use"}
     first = next(iter(cuts.values()))
     cut = list(cuts.values())[-1]
     for part, color in looks.items():
-        at = mdates(days.iloc[getattr(cut, part)])
+        at = mdates.date2num(days.iloc[getattr(cut, part)])
         look = {"ha": "center", "va": "top", "color": color, "fontweight": "bold"}
         ax.text(np.mean([at.min(), at.max()]), len(cuts) - 0.62, names[part], **look)
     ax.set_yticks(range(len(cuts)), list(cuts))
     ax.set_ylim(len(cuts) - 0.3, -0.5)
     ax.xaxis_date()
-    ax.xaxis.set_major_formatter(plt.matplotlib.dates.DateFormatter("%-d %b"))
-    ax.xaxis.set_major_locator(plt.matplotlib.dates.MonthLocator())
+    ax.xaxis.set_major_formatter(mdates.DateFormatter("%-d %b"))
+    ax.xaxis.set_major_locator(mdates.MonthLocator())
     ax.set_xlabel(f"day of departure, {days.iloc[first.later[0]].year}")
     ax.grid(visible=False)
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
-
-
-def mdates(values: pd.Series) -> np.ndarray:
-    """Return dates as matplotlib's numbers."""
-    return plt.matplotlib.dates.date2num(values.to_numpy())
 
 
 def staircase(
@@ -124,7 +120,9 @@ def staircase(
     return axes
 
 
-def missed(found: Mapping[str, Estimate], label: str, *, ax: Axes | None = None):
+def missed(
+    found: Mapping[str, Estimate], label: str, *, ax: Axes | None = None
+) -> Axes:
     """Draw what is lost where one step is left out, with intervals and zero.
 
     Parameters

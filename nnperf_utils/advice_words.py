@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from nnperf_utils.advice import MOST_TREES, STEPS, InUse
+from nnperf_utils.advice import MOST_TREES, STEPS, TRAININGS, InUse
 from nnperf_utils.flight_inputs import Cut, is_late
 from nnperf_utils.statistics import Estimate
 
@@ -127,13 +128,14 @@ def price(table: pd.DataFrame, trainings: int, seconds: float) -> str:
     shares = table["over all orders"].astype(float)
     first = shares.idxmax()
     rest = shares.drop(first)
-    dear = shares["tuning"] + shares["ensemble"]
+    dear = shares[[*TRAININGS]].sum()
     return (
         f"Together these steps bring {_signed(shares.sum())}. Over all orders most "
         f"comes from “{STEPS[first]}” ({_signed(shares[first])}); the others bring "
         f"{_signed(rest.min())} to {_signed(rest.max())} each, without intervals: do "
-        "not rank them. The two that cost further trainings bring "
-        f"{_signed(dear)} between them, for twelve times as many. (On this machine "
+        "not rank them. Those that cost further trainings bring "
+        f"{_signed(dear)} between them, for {math.prod(TRAININGS.values())} times as "
+        "many. (On this machine "
         f"{trainings:,} trainings took {seconds:.0f} s as they ran together, "
         f"{1000 * seconds / trainings:.0f} ms each.)"
     )
@@ -175,8 +177,8 @@ def promise(excess: Estimate, areas: pd.Series) -> str:
     )
     return (
         "One and the same recipe, all steps, has an AUC between "
-        f"{areas.min():.3f} and {areas.max():.3f} on the ten fortnights. {found} "
-        "Whatever the split, a single fortnight is a poor judge."
+        f"{areas.min():.3f} and {areas.max():.3f} on the {len(areas)} fortnights. "
+        f"{found} Whatever the split, a single fortnight is a poor judge."
     )
 
 

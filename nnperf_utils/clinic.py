@@ -91,7 +91,7 @@ class Patient:
     def __repr__(self) -> str:
         """Return what a receptionist would write down."""
         rows = f"{len(self.train[0]):,} rows to train on"
-        return f"Patient {self.number}: {self.complaint} ({rows})"
+        return f"Patient {self.number} ({rows}):\n{self.complaint}"
 
     def fit(self, *callbacks: keras.callbacks.Callback) -> keras.Model:
         """Train the network as its owner does, and return it.
@@ -491,12 +491,12 @@ def truth(number: int) -> Truth:
 
 
 @cache
-def record() -> dict[str, Any]:
+def record() -> list[dict[str, Any]]:
     """Return what was recorded of all patients and twins.
 
     Returns
     -------
-    dict
+    list of dict
         As ``benchmarks/doctor/clinic.py`` has written it.
     """
     path = Path(__file__).with_name("clinic.json")

@@ -21,9 +21,20 @@ def without_solutions(notebook: dict) -> dict:
 
 
 def write(folder: Path) -> int:
-    """Write all chapters into a folder, and return how many there are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write all chapters into a folder, and return how many there are.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder has one of them already; nothing is written then.
+    """
     chapters = execute.chapters()
+    for path in chapters:
+        if (folder / path.name).exists():
+            raise FileExistsError(
+                f"folder has {path.name} already, in {folder}; expected one without."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
     for path in chapters:
         notebook = without_solutions(execute.read_json(path))
         text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
@@ -35,6 +46,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     given = parser.parse_args().folder
-    if given.resolve() == execute.CHAPTERS:
-        parser.error("folder must be another one than that of the chapters.")
-    print(f"{write(given)} notebooks without solutions in {given}")
+    try:
+        print(f"{write(given)} notebooks without solutions in {given}")
+    except FileExistsError as error:
+        parser.error(str(error))

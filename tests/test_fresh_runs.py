@@ -102,7 +102,7 @@ def sentence(*records):
 
 def test_the_sentence_counts_what_is_on_record():
     assert sentence() == fresh_runs.NONE
-    assert "In a fresh run of all chapters" in sentence(record(1))
+    assert "In a fresh run, with" in sentence(record(1))
     assert "anew, 2 of 2 verdicts came out as published" in sentence(record(1))
     assert "anew, each time 2 of 2 verdicts" in sentence(record(1), record(2))
     told = sentence(record(1), record(2), record(3, OTHERWISE))
@@ -139,9 +139,9 @@ def test_a_file_on_record_reaches_sentence_list_and_cards(tmp_path, monkeypatch)
         Sphinx(*arguments, status=None).build()
     page = checks.soup(out / "index.html")
     assert page.select_one("p.fresh-runs").get_text() == (
-        "In a fresh run of all chapters, with every start, order, mask and split drawn "
-        "anew, 0 of 1 verdicts came out as published; claims that were changed since "
-        "are not counted."
+        "In a fresh run, with every start, order, mask and split drawn anew, 0 of 1 "
+        "verdicts came out as published; claims that are new or were changed since are "
+        "not counted."
     )
     (line,) = page.select(".body li p")[:1]
     assert line.get_text() == (

@@ -35,7 +35,6 @@ from nnperf_utils.doctor.evidence import baseline, gather  # noqa: E402
 PARTS = ("set aside", "fresh")
 UPDATES = 300
 ROWS = 32
-LEARNED = 0.1  # of the loss of the best constant answer
 KEPT = HERE.parents[1] / "_build" / "doctor" / "looks.jsonl"
 FIGURES = HERE.parents[1] / "nnperf_utils" / "doctor" / "figures.json"
 
@@ -100,14 +99,13 @@ def figures(looks: list[dict[str, Any]]) -> dict[str, Any]:
     """Return all that the chapter shows of the benchmark."""
     results = json.loads((HERE / "results.json").read_text("utf-8"))
     first = json.loads((HERE / "first_scoring.json").read_text("utf-8"))
-    wanted = ("faulty", "healthy", "doctor", "rivals", "by cause", "confusions")
-    wanted += ("missed", "remedies", "overhead")
+    wanted = ("faulty", "healthy", "doctor", "rivals", "missed", "remedies")
+    wanted += ("overhead",)
     return {
         "date": results["date"],
         "first scoring": first,
         "parts": {
-            name: {key: part[key] for key in wanted}
-            for name, part in results["parts"].items()
+            name: {key: results["parts"][name][key] for key in wanted} for name in PARTS
         },
         "looks": looks,
     }

@@ -156,6 +156,28 @@ def picture_faults(page: Page) -> list[str]:
     )
 
 
+COVERED = """() => {
+    const faults = [];
+    for (const fold of document.querySelectorAll("details.above-input:not([open])")) {
+        const a = fold.querySelector("summary").getBoundingClientRect();
+        for (const words of fold.parentElement.querySelectorAll(".cell_output p")) {
+            const range = document.createRange();
+            range.selectNodeContents(words);
+            for (const b of range.getClientRects())
+                if (a.left < b.right - 1 && b.left < a.right - 1
+                    && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+                    faults.push(`a folded cell lies on: ${words.innerText.slice(0, 60)}`);
+        }
+    }
+    return [...new Set(faults)];
+}"""
+
+
+def covered_faults(page: Page) -> list[str]:
+    """Return the words on which the word of a folded cell lies."""
+    return page.evaluate(COVERED)
+
+
 def keyboard_faults(page: Page) -> list[str]:
     """Return what is folded and does not open by the keyboard."""
     # a lab that comes into view takes the place of what it shows without script

@@ -63,6 +63,7 @@ def test_page(page, theme, visit, record_property):
             faults.append(f"weighs {size} bytes compressed, more than {limit}")
         faults += checks.width_faults(seen.page)
         faults += checks.picture_faults(seen.page)
+        faults += checks.covered_faults(seen.page)
     before = len(seen.faults)
     faults += checks.axe_faults(seen.page)
     if theme == "light":

@@ -314,10 +314,9 @@ def unscaled_inputs(f: Facts, s: State) -> Suspicion | None:
     strength = seen * (0.42 + 0.16 * wild + 0.42 * max(s.never, s.fails))
     if strength <= 0:
         return None
-    reason = (
-        f"the columns' typical size is {f('input_size'):.3g}, their spreads differ "
-        f"{f('input_mixed'):.3g} times"
-    )
+    reason = f"the columns' typical size is {f('input_size'):.3g}"
+    if f("input_mixed") >= 1.5:
+        reason += f", and their spreads differ by a factor of {f('input_mixed'):.3g}"
     shown = [
         ("typical size of an input", f("input_size"), "about 1"),
         ("largest spread / small ones", f("input_mixed"), "below 30"),

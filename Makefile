@@ -40,14 +40,17 @@ book: setup  ## build the site: _build/html/index.html
 	@$(PY) scripts/once.py site $(PY) scripts/build.py
 
 # a chapter's tests need no site: what looks at its page is left to `make test`
-test: $(if $(CHAPTER),setup,book)  ## run all tests, or one chapter's: make test CHAPTER=07
+test: $(if $(CHAPTER),setup,style book)  ## run all tests, or one chapter's: make test CHAPTER=07
 ifdef CHAPTER
 	@$(PY) scripts/execute.py "$(CHAPTER)"
 	@$(PY) -m pytest --chapter="$(CHAPTER)"
 else
-	@$(PY) scripts/once.py lint $(MAKE) --no-print-directory lint
 	@$(PY) scripts/once.py tests $(PY) -m pytest -n logical --dist=worksteal
 endif
+
+.PHONY: style
+style: setup  # before the book: what is seen in a second need not wait for it
+	@$(PY) scripts/once.py lint $(MAKE) --no-print-directory lint
 
 chapter: setup  ## lay the files of a new chapter: make chapter NAME=21_topic
 	@$(PY) scripts/lay_chapter.py "$(NAME)"

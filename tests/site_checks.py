@@ -166,7 +166,7 @@ COVERED = """() => {
             for (const b of range.getClientRects())
                 if (a.left < b.right - 1 && b.left < a.right - 1
                     && a.top < b.bottom - 1 && b.top < a.bottom - 1)
-                    faults.push(`a folded cell lies on: ${words.innerText.slice(0, 60)}`);
+                    faults.push(`a cell's word lies on: ${words.innerText}`);
         }
     }
     return [...new Set(faults)];

@@ -30,7 +30,6 @@ __all__ = [
     "accuracies",
     "answering",
     "array_bytes",
-    "best_of",
     "bytes_at",
     "convert",
     "forms_table",
@@ -324,26 +323,6 @@ def accuracies(
         outputs = np.moveaxis(np.asarray(outputs), 1, 0)
     found = [float(np.mean(np.asarray(one).argmax(axis=-1) == y)) for one in outputs]
     return pd.Series(found, pd.RangeIndex(len(found), name="seed"))
-
-
-def best_of(
-    groups: Sequence[Sequence[keras.Model]], x: np.ndarray, y: np.ndarray
-) -> Sequence[keras.Model]:
-    """Return the group of networks with the best mean accuracy on some examples.
-
-    Parameters
-    ----------
-    groups : sequence of sequence of keras.Model
-        Each a setting's networks, of several seeds.
-    x, y : numpy.ndarray
-        Examples to choose by; not those that score the choice.
-
-    Returns
-    -------
-    sequence of keras.Model
-    """
-    means = [accuracies(stacked(models), x, y).mean() for models in groups]
-    return groups[int(np.argmax(means))]
 
 
 def answering(model: keras.Model, x: np.ndarray) -> Callable[[], np.ndarray]:

@@ -147,14 +147,6 @@ def test_accuracy_of_each(three, rows):
         np.testing.assert_allclose(compression.accuracies(model, x, y), expected)
 
 
-def test_best_group_is_chosen_by_its_mean(three, rows):
-    x, _ = rows
-    named = np.argmax(three[1](x), axis=1)
-    groups = [[three[0], three[2]], [three[1], three[1]]]
-    assert compression.best_of(groups, x, named) is groups[1]
-    assert compression.best_of(groups[::-1], x, named) is groups[1]
-
-
 def test_forms_are_scored_with_their_bytes(three, rows):
     table = compression.forms_table({"a": three}, *rows)
     assert len(table) == 4 * 3

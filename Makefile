@@ -116,7 +116,7 @@ setup: .venv/.done  ## install everything into .venv
 	  sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, " \
 	  "this is %d.%d; name another: make PYTHON=python3.12" % v)'
 	@echo "installing the locked packages into .venv"
-	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 	@$(UV) sync $(SYNC)
 	@touch $@

@@ -1,6 +1,6 @@
 // title: Draw the gradient line
 // goal: draw your guess, look at what was measured, then find weights for 20 layers without skip connections that leave layer 2 between half and twice the gradient of layer 20.
-// takeaway: Each layer multiplies the gradient by the same factor, so depth is its exponent: only a factor near 1 lets the first layers of a deep network learn.
+// takeaway: Each layer multiplies the gradient by the same factor, so depth is its exponent: only a factor near 1 gives the first layers of a deep network a gradient like the last ones'.
 // uses: d3 nn
 // data: variant, activation, gain, depth, skip, layer, seed, value
 nnperf.lab("gradient_line", (lab) => {

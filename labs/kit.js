@@ -649,15 +649,6 @@
       this.changed();
     }
 
-    /** Put the state back to where the lab began. */
-    reset() {
-      const starts = Object.entries(this.declared).map(([name, one]) => [
-        name,
-        one.start,
-      ]);
-      this.set(Object.fromEntries(starts));
-    }
-
     /** Read the state from the address once more. */
     reread() {
       for (const [name, one] of Object.entries(this.declared)) {

@@ -50,9 +50,9 @@ def audit(table: pd.DataFrame, flights: pd.DataFrame) -> str:
 - **Labels**: {late.mean():.0%} of the flights that arrived are late;
   {len(table) - len(flights)} never arrived where they should, nobody knows a label, and
   they are left out.
-- **Wrong entries**: {len(small)} airliners have fewer than 20 seats ({makers}, …): an
-  airline's own number was taken for a registration. One maker has two names, AIRBUS
-  and AIRBUS INDUSTRIE.
+- **Wrong entries**: {len(small)} flights are by a plane of fewer than 20 seats
+  ({makers}, …): an airline's own number was taken for a registration. One maker has two
+  names, AIRBUS and AIRBUS INDUSTRIE.
 - **Gaps that tell**: a gust is missing where none was reported. With a gust
   {late[~calm].mean():.0%} are late, without {late[calm].mean():.0%}.
 - **Time**: by month {month.min():.0%} to {month.max():.0%} are late. Other months are

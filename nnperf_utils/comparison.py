@@ -262,6 +262,7 @@ def compare(
     if higher_is_better is None:
         higher_is_better = statistics.higher_is_better(metric)
     how = {"progress": progress, "executor": executor}
+    work = Work.of(study.tasks, record=record, jit_compile=jit_compile)
 
     tuning = pd.DataFrame()
     chosen: dict[tuple[int, str], Point] = {}
@@ -273,6 +274,8 @@ def compare(
                 "tuning needs a validation part; the data have none "
                 "(data.validation is None)."
             )
+        # what the compared runs start from and learn, before others are trained
+        study.cells(lambda _, name: points[name][:1], dealt)
         largest = max(seed for of_table in dealt for own in of_table for seed in own)
         further = [
             [
@@ -288,9 +291,14 @@ def compare(
         trials = study.cells(
             lambda _, name: points[name] if knobs[name] else [], further
         )
-        work = Work.of(study.tasks, jit_compile=jit_compile)
-        runs = train_work(trials, work, **how)
+        tried = Work.of(study.tasks, jit_compile=jit_compile)
+        runs = train_work(trials, tried, **how)
         if len(runs.labels) < len(trials) or not runs.is_finished:
+            if executor is not None:
+                raise RuntimeError(
+                    "the tuning was interrupted or has lost a block for good, and half "
+                    "a tuning chooses nothing."
+                )
             raise KeyboardInterrupt  # half a tuning chooses nothing
         tuning, best = _tuned(runs, on, higher_is_better, tables, variants)
         chosen = {key: best.get(key, {}) for key in first}
@@ -299,7 +307,6 @@ def compare(
     def kept(table: int, name: str) -> list[Point]:
         return [chosen[table, name]] if chosen else points[name]
 
-    work = Work.of(study.tasks, record=record, jit_compile=jit_compile)
     cells = study.cells(kept, dealt, labelled=not chosen)
     runs = train_work(cells, work, **how)
     result = Comparison(

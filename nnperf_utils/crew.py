@@ -251,10 +251,14 @@ class Crew:
         process = self._process(name)
         process.kill()
         process.join()
+        if name in self._watchers:  # it would thaw whoever gets the number next
+            _end_of(self._watchers.pop(name))
 
     def freeze(self, name: str) -> None:
         """Stop a worker's time: it does nothing until it is thawed."""
         pid = self._process(name).pid
+        if name in self._watchers:
+            raise ValueError(f"worker {name!r} is frozen already.")
         # Thaws it when its input ends, which the notebook's death brings about, too:
         # a frozen process cannot end by itself.
         self._watchers[name] = subprocess.Popen(

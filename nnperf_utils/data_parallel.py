@@ -101,7 +101,7 @@ def measure(
     x, y : numpy.ndarray
         At least as many examples as the largest batch.
     batch_sizes : sequence of int
-        Of all processes together.
+        Of all processes together, each a multiple of their number.
     repetitions : int
     calls : int
         Steps in a repetition, over which the time is averaged.
@@ -113,6 +113,12 @@ def measure(
         clock, ``"processor"`` or ``"wall"``; by who steps, ``"one"``, ``"all"``, or
         ``"exchange"``, the averaging of a gradient alone; and by batch.
     """
+    for size in batch_sizes:
+        if size > len(x) or size % group.count:
+            raise ValueError(
+                f"batch_sizes has {size}; expected no more than the {len(x)} examples "
+                f"of x, in equal shares for {group.count} processes."
+            )
     learner = Learner(build())
     gradient = learner.gradient(x[:2], y[:2])
     single, rows = alone(), []

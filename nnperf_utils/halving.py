@@ -183,7 +183,9 @@ def speed_up(
     for seed in range(draws):
         lengths = np.random.default_rng(seed).choice(seconds, trials)
         rows.append([lengths.sum() / makespan(lengths, n) for n in workers])
-    return pd.DataFrame(rows, pd.RangeIndex(draws, name="seed"), list(workers))
+    speeds = pd.DataFrame(rows, pd.RangeIndex(draws, name="seed"), list(workers))
+    speeds.attrs["trials"] = trials
+    return speeds
 
 
 def speed_lines(speeds: pd.DataFrame) -> Axes:
@@ -204,7 +206,7 @@ def speed_lines(speeds: pd.DataFrame) -> Axes:
     ax.text(
         workers[-1],
         speeds.iloc[:, -1].mean() * 0.55,
-        "64 trials",
+        f"{speeds.attrs['trials']} trials",
         ha="right",
         color=text_color(PALETTE[0]),
         **look,

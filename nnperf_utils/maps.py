@@ -333,12 +333,12 @@ def rows_of_maps(
     _, axes = plt.subplots(len(rows), len(pictures), figsize=size, squeeze=False)
     for line, (name, several) in zip(axes, rows.items(), strict=True):
         for ax, one in zip(line, several, strict=True):
-            _show(ax, np.asarray(one), name)
+            _show(ax, np.asarray(one))
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     return axes
 
 
-def _show(ax: Axes, one: np.ndarray, name: str) -> None:
+def _show(ax: Axes, one: np.ndarray) -> None:
     """Draw one map; numbers with signs on two colours, white between."""
     most = np.abs(one).max() or 1.0
     signed = one.min() < 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import time
 import traceback
@@ -167,7 +168,8 @@ class Processes:
         *arguments
             The same for all.
         timeout : float
-            Seconds after which all are stopped.
+            Seconds after which all are stopped. In an exchange none waits for the
+            others for more than 60 seconds.
 
         Returns
         -------
@@ -186,8 +188,11 @@ class Processes:
             raise RuntimeError("these processes are stopped; start others.")
         work = cloudpickle.dumps((function, arguments))
         try:
-            for _, end in self._members:
-                end.send_bytes(work)
+            for rank, (_, end) in enumerate(self._members):
+                try:
+                    end.send_bytes(work)
+                except OSError:
+                    raise _died(self._members, rank) from None
             return _results(self._members, timeout)
         except BaseException:
             self.stop()
@@ -216,6 +221,8 @@ def _serve(
     end: connection.Connection,
 ) -> None:
     """Do a process's part of each work, and send what comes of it."""
+    # an interrupt of a notebook reaches all processes that it has started
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # the parent owns the memory and takes it away; spawned children share its tracker
     memory = shared_memory.SharedMemory(name=name)
     rows = np.ndarray(shape, np.float32, buffer=memory.buf)
@@ -232,6 +239,16 @@ def _serve(
             answer = cloudpickle.dumps((False, traceback.format_exc()))
             barrier.abort()  # nobody waits for it
         end.send_bytes(answer)
+
+
+def _died(members: list[tuple[Any, connection.Connection]], rank: int) -> RuntimeError:
+    """Return an error that says with which code a process has died."""
+    process = members[rank][0]
+    process.join()
+    return RuntimeError(
+        f"process {rank} of {len(members)} has died with code {process.exitcode}; "
+        "all are stopped."
+    )
 
 
 def _results(
@@ -255,12 +272,7 @@ def _results(
             try:
                 is_well, results[rank] = cloudpickle.loads(end.recv_bytes())
             except (EOFError, ConnectionError):
-                process = members[rank][0]
-                process.join()
-                raise RuntimeError(
-                    f"process {rank} of {len(members)} has died with code "
-                    f"{process.exitcode}; all are stopped."
-                ) from None
+                raise _died(members, rank) from None
             if not is_well:
                 failed.append(results[rank])
         # one that only waited for another says less than that one

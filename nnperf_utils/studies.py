@@ -32,6 +32,8 @@ from sqlalchemy import Engine
 from nnperf_utils.crew import Crew, wait_for
 from nnperf_utils.plots import PALETTE, text_color
 
+_PATIENCE = 120  # seconds in which a storage has to answer once
+
 __all__ = [
     "Count",
     "Pace",
@@ -131,6 +133,7 @@ def work(
         Of the worker; kept with its trials.
     """
     storage, seen = study._storage, set()
+    answered = time.monotonic()
 
     def named(trial: optuna.Trial) -> float:
         trial.set_user_attr("worker", name)
@@ -140,8 +143,10 @@ def work(
         try:
             if count(study).begun < trials or _in_state(study, TrialState.WAITING):
                 study.optimize(named, n_trials=1)
+                answered = time.monotonic()
                 continue
             at_work = _in_state(study, TrialState.RUNNING)
+            answered = time.monotonic()
             if not at_work:
                 return
             # Somebody may have died, or be frozen: nobody else would notice.
@@ -160,6 +165,8 @@ def work(
             print("given up for dead meanwhile; its trial is run by another worker")
         except optuna.exceptions.StorageInternalError as error:
             print(f"the storage did not answer: {error}")
+            if time.monotonic() - answered > _PATIENCE:
+                raise
             time.sleep(0.5)
 
 

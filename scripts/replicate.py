@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -53,31 +54,39 @@ def outside(fresh: dict, published: dict) -> list[str]:
     return found
 
 
+def versions() -> dict[str, str]:
+    """Return with what a record is made."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"python": python} | {name: version(name) for name in PACKAGES}
+
+
+def commit() -> str:
+    """Return the commit that is checked out."""
+    command = ["git", "rev-parse", "HEAD"]
+    done = subprocess.run(command, cwd=execute.ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit("a record names the commit, and git knows none here: clone the course")
+    return done.stdout.strip()
+
+
 def record(
     fresh: Evidence,
     published: Evidence,
     claims: dict[str, Claim],
     offset: int,
     tables: dict[str, str],
+    made_at: str,
 ) -> dict:
     """Put together a record in the form that `nnperf_utils.replications` reads."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=execute.ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    python = ".".join(map(str, sys.version_info[:3]))
     return {
         "seeds": offset,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "versions": {"python": python} | {name: version(name) for name in PACKAGES},
+        "versions": versions(),
         "tables": tables,
         "claims": {
             name: {
                 "digest": claims[name].digest,
-                "commit": commit,
+                "commit": made_at,
                 "verdict": one["verdict"],
                 "effects": {
                     effect: {end: ends[end] for end in ("value", "low", "high")}
@@ -91,20 +100,24 @@ def record(
     }
 
 
-def merged(before: dict, made: dict, known: Collection[str]) -> dict:
-    """Put the claims of some chapters in their place in a record.
+def check_alike(before: dict, tables: dict[str, str]) -> None:
+    """Refuse to put chapters into a record that was made otherwise.
 
     Raises
     ------
     ValueError
         If the record was made with other packages or another table.
     """
-    for key in ("versions", "tables"):
-        if before[key] != made[key]:
+    for key, now in {"versions": versions(), "tables": tables}.items():
+        if before[key] != now:
             raise ValueError(
                 f"the record was made with the {key} {before[key]}, this run with "
-                f"{made[key]}: run all chapters, not some."
+                f"{now}: run all chapters, not some."
             )
+
+
+def merged(before: dict, made: dict, known: Collection[str]) -> dict:
+    """Put the claims of some chapters in their place in a record."""
     kept = {name: one for name, one in before["claims"].items() if name in known}
     return made | {"claims": kept | made["claims"]}
 
@@ -151,6 +164,14 @@ def main() -> int:
         chapters = [*map(execute.find_chapter, arguments.chapter)] or execute.chapters()
     except ValueError as error:
         sys.exit(str(error))
+    target = catalog.claims_folder() / "replications" / f"{name}.json"
+    before, made_at = None, commit()
+    if arguments.chapter and target.is_file():
+        before = execute.read_json(target)
+        try:
+            check_alike(before, tables)
+        except ValueError as error:
+            sys.exit(str(error))
     published = evidence(execute.EXECUTED, chapters)
     folder = execute.EXECUTED / f"replicate-{name}"
     environment = os.environ | {
@@ -166,20 +187,17 @@ def main() -> int:
             return status
         claims = catalog.load_claims().claims
         fresh = evidence(folder, chapters)
-        made = record(fresh, published, claims, arguments.seeds, tables)
+        made = record(fresh, published, claims, arguments.seeds, tables, made_at)
         missing = sorted(set(published) - set(made["claims"]))
         if missing:
             sys.exit(f"the fresh run judges {missing[0]} nowhere")
-        target = catalog.claims_folder() / "replications" / f"{name}.json"
-        whole = made
-        if arguments.chapter and target.is_file():
-            try:
-                whole = merged(execute.read_json(target), made, claims)
-            except ValueError as error:
-                sys.exit(str(error))
+        whole = made if before is None else merged(before, made, claims)
         target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-        replications.load_replications()  # it must be readable
+        with tempfile.TemporaryDirectory(dir=target.parent) as place:
+            written = Path(place, target.name)
+            written.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+            replications.load_replications(place)  # it must be readable
+            written.replace(target)
     print(told(made, published))
     print(f"recorded in {target.relative_to(execute.ROOT)}")
     return 0

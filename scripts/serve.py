@@ -21,11 +21,14 @@ WATCHED = (
     "_toc.yml",
     "_ext",
     "_static",
+    "_templates",
     "intro.md",
     "appendix",
+    "benchmarks/doctor",
     "chapters",
     "claims",
     "data",
+    "labs",
     "nnperf_utils",
 )
 RELOAD = b"""<script>

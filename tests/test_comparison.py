@@ -1,5 +1,6 @@
 import inspect
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnperf_utils import datasets, models
+from nnperf_utils import comparison, datasets, models
 from nnperf_utils.comparison import Comparison, compare
 from nnperf_utils.replicas import replicate
 
@@ -436,6 +437,36 @@ def test_what_does_not_fit_is_named_before_training(variants, options, error, sa
 def test_a_model_in_place_of_a_function_is_explained():
     with pytest.raises(TypeError, match="expected a function that builds one"):
         quietly({"a": small, "b": small()}, epochs=1)
+
+
+def test_nothing_is_tuned_for_arguments_that_do_not_fit(monkeypatch):
+    def trained(*_, **__):
+        raise AssertionError("trained first")
+
+    monkeypatch.setattr(comparison, "train_work", trained)
+    call = partial(compare, {"a": small, "b": small}, DATA, epochs=1, seeds=2)
+    with pytest.raises(ValueError, match="record has 'typo'"):
+        call(learning_rates=[0.1, 0.01], record="typo")
+    with pytest.raises(ValueError, match=r"start\['b'\] holds nothing for seed 0"):
+        call(learning_rates=[0.1, 0.01], start={"b": {1: {}}})
+
+
+def test_a_tuning_that_lost_a_worker_for_good_says_so(monkeypatch):
+    whole = comparison.train_work
+
+    def partly(cells, work, **how):
+        return whole(cells[1:], work, progress=False)
+
+    monkeypatch.setattr(comparison, "train_work", partly)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="half a"):
+        compare(
+            {"a": small, "b": small},
+            DATA,
+            epochs=1,
+            seeds=2,
+            learning_rates=[0.1, 0.01],
+            executor=pool,
+        )
 
 
 def test_tuning_needs_validation_data():

@@ -79,6 +79,8 @@ def test_killed_frozen_thawed(tmp_path):
         crew.freeze("b")
         crews.wait_for(lambda: state_of(pid) == "T", "b to freeze", 30)
         assert crew.is_alive("b")
+        with pytest.raises(ValueError, match="'b' is frozen already"):
+            crew.freeze("b")
         crew.thaw("b")
         crews.wait_for(lambda: state_of(pid) != "T", "b to thaw", 30)
         crew.freeze("b")

@@ -1392,8 +1392,7 @@ def test_labs_of_a_page_do_not_collide(visit):
         expect(sections.nth(index)).to_have_attribute("data-mounted", "true")
         for _ in range(at):
             sections.nth(index).get_by_role("button", name="One step").click()
-    seen.page.wait_for_timeout(300)
-    assert seen.page.url.endswith("#cliff.at=1&cliff-2.at=2")
+    seen.page.wait_for_url("**#cliff.at=1&cliff-2.at=2")
     # an edited address changes the labs at once
     seen.page.evaluate("location.hash = 'cliff.at=5'")
     for index, at in ((0, 5), (1, 0)):
@@ -1405,13 +1404,11 @@ def test_labs_of_a_page_do_not_collide(visit):
     assert seen.page.url.endswith("#top")
     expect(sections.first.locator(".nnp-buttons output")).to_have_text("step 5 of 40")
     sections.nth(1).get_by_role("button", name="One step").click()
-    seen.page.wait_for_timeout(300)
-    assert seen.page.url.endswith("#cliff.at=5&cliff-2.at=1")
+    seen.page.wait_for_url("**#cliff.at=5&cliff-2.at=1")
     # what is as at the start leaves the address
     for section in sections.all()[:2]:
         section.get_by_role("button", name="Back to the start").click()
-    seen.page.wait_for_timeout(300)
-    assert "#" not in seen.page.url
+    seen.page.wait_for_url(lambda url: "#" not in url)
 
 
 # --- predictions and quizzes ---------------------------------------------------------
@@ -1642,8 +1639,7 @@ def test_a_notebook_shows_the_same_lab_with_all_scripts_in_it(name, visit):
     assert caption(section) == told
     section.locator("input").first.press("ArrowRight")
     # the address belongs to the notebook
-    seen.page.wait_for_timeout(300)
-    assert "#" not in seen.page.url
+    seen.page.wait_for_url(lambda url: "#" not in url)
     assert [url for url in seen.requests if not url.startswith("data:")] == [
         seen.page.url
     ]

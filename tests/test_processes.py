@@ -83,6 +83,24 @@ def test_death_of_one_stops_all():
     assert are_gone(members)
 
 
+def test_death_between_two_runs_is_told_as_well():
+    two = Processes(2)
+    members = pids(two)
+    for member in members:
+        os.kill(member, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="of 2 has died with code -9"):
+        two.run(lambda group: group.rank)
+    assert are_gone(members)
+
+
+def test_an_interrupt_of_the_notebook_leaves_them_at_work():
+    with Processes(2) as two:
+        two.run(lambda group: group.rank)  # both listen
+        for member in pids(two):
+            os.kill(member, signal.SIGINT)
+        assert two.run(lambda group: group.rank) == [0, 1]
+
+
 def test_too_long_stops_all():
     two = Processes(2)
     members = pids(two)

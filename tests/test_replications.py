@@ -116,4 +116,7 @@ def test_some_chapters_take_their_place_in_the_record_of_all():
     assert whole["claims"] == {"a": {"verdict": "fails"}, "b": {}}
     assert replicate.merged(whole, made, {"a", "b"}) == whole
     with pytest.raises(ValueError, match=r"the versions .* run all chapters"):
-        replicate.merged(before, made | {"versions": {"python": "3.13.0"}}, {"a"})
+        replicate.check_alike(before | {"versions": {"python": "3.10.0"}}, {})
+    with pytest.raises(ValueError, match=r"the tables .* run all chapters"):
+        now = before | {"versions": replicate.versions()}
+        replicate.check_alike(now, {"diabetes": "sha256 1"})

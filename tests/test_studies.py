@@ -11,6 +11,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,7 +58,15 @@ def test_a_worker_killed_in_the_middle_is_replaced(url):
     study = faults.make_study(url)
     with crews.Crew() as crew:
         faults.started(crew, study, url, "a", "b")
-        dead, *_ = crew.until("a", lambda: studies.running(study, "a", 2), "a report")
+
+        def caught():  # frozen first, so that the trial cannot end meanwhile
+            studies.freeze(crew, "a", url)
+            found = studies.running(study, "a", 2)
+            if not found:
+                crew.thaw("a")
+            return found
+
+        dead, *_ = crew.until("a", caught, "a report")
         crew.kill("a")
         crew.wait("b")
         assert crew.exit_code("b") == 0
@@ -150,7 +159,7 @@ def test_two_workers_cannot_both_give_up_the_same_trial(url, monkeypatch):
         check(self, *arguments)
         # who waits for the other's lock never comes to this barrier
         with contextlib.suppress(threading.BrokenBarrierError):
-            both_have_read.wait(1)
+            both_have_read.wait(3)
 
     monkeypatch.setattr(RDBStorage, "check_trial_is_updatable", slowly)
 
@@ -188,6 +197,34 @@ def test_who_is_frozen_with_the_lock_would_stop_all(url, tmp_path):
         crew.thaw("a")
         crew.wait()
     assert_whole(studies.count(study))
+
+
+def test_who_holds_the_lock_is_thawed_until_it_lets_go(url):
+    faults.make_study(url)
+    holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    called = []
+
+    def thaw(name):
+        called.append("thaw")
+        holder.execute("ROLLBACK")
+
+    crew = SimpleNamespace(freeze=lambda name: called.append("freeze"), thaw=thaw)
+    studies.freeze(crew, "a", url)
+    holder.close()
+    assert called == ["freeze", "thaw", "freeze"]
+
+
+def test_a_storage_that_never_answers_is_given_up(url, monkeypatch):
+    study = faults.make_study(url)
+
+    def failing(*arguments, **options):
+        raise optuna.exceptions.StorageInternalError("disk is full")
+
+    monkeypatch.setattr(study, "optimize", failing)
+    monkeypatch.setattr(studies, "_PATIENCE", 0)
+    with pytest.raises(optuna.exceptions.StorageInternalError, match="disk is full"):
+        studies.work(study, faults.objective, 3, "a")
 
 
 def test_workers_on_a_real_database_server(tmp_path):

@@ -188,7 +188,7 @@ def main() -> None:
             subprocess.Popen([*command, f"{k}/{asked.workers}"])
             for k in range(asked.workers)
         ]
-        if any(worker.wait() for worker in workers):
+        if any([worker.wait() for worker in workers]):  # of all, before it is told
             sys.exit("a worker failed; run again to go on where it stopped")
         results[part] = gathered(part)
     for part, figures in results.items():

@@ -97,10 +97,6 @@ class Doctor(keras.callbacks.Callback):
         steps = (self.params or {}).get("steps") or self._step + 1
         self._recording.end_epoch(logs, steps)
 
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Note that the training ended by itself."""
-        self._recording.ended = True
-
     # --- asked -----------------------------------------------------------------------
 
     @property
@@ -219,18 +215,22 @@ class Doctor(keras.callbacks.Callback):
         Raises
         ------
         TypeError, ValueError
-            If `build` is no function that returns a compiled model, `seeds` is no
-            positive number, or there are no arrays to train on.
+            If `build` is no function that returns a compiled model, a number is not
+            positive and whole, or there are no arrays to train on.
         """
         if not callable(build):
             raise TypeError(
                 "build must be a function that returns a compiled model, got "
                 f"{type(build).__name__}."
             )
-        if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-            raise ValueError(
-                f"seeds must be a whole number of 1 or more, got {seeds!r}."
-            )
+        counts = {"seeds": seeds, "epochs": epochs, "batch_size": batch_size}
+        for name, value in counts.items():
+            if value is None and name != "seeds":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(
+                    f"{name} must be a whole number of 1 or more, got {value!r}."
+                )
         train, validation, _ = self._rows()
         if train is None:
             raise ValueError(

@@ -21,7 +21,7 @@ CAUSES: dict[str, Cause] = {
         "gradients shrink on the way back, through depth or time",
         "03_vanishing_gradients",
         "layers.Dense(units, 'relu', kernel_initializer='he_normal')\n"
-        "# many layers: h = h + block(h), or layers.BatchNormalization()\n"
+        "# many layers: h = h + block(h), block with layers.BatchNormalization()\n"
         "# long sequences: layers.LSTM or layers.GRU in place of SimpleRNN",
     ),
     "exploding_gradients": Cause(
@@ -34,7 +34,7 @@ CAUSES: dict[str, Cause] = {
         "ReLU units that are zero for every example",
         "04_activations",
         "model.optimizer.learning_rate = model.optimizer.learning_rate / 10\n"
-        "# inputs scaled about zero, biases that start at zero, weights of He's size\n"
+        "# inputs scaled about zero, biases from zero, weights no larger than He's\n"
         "layers.LeakyReLU(negative_slope=0.1)  # in place of ReLU",
     ),
     "saturated_activations": Cause(
@@ -91,7 +91,7 @@ CAUSES: dict[str, Cause] = {
     "learning_rate_too_low": Cause(
         "the steps are too short, or a schedule makes them so",
         "10_learning_rate",
-        "keras.optimizers.Adam(1e-3)  # or SGD(0.1, momentum=0.9), without a schedule",
+        "keras.optimizers.Adam(1e-3)  # then 3 and 10 times that, without a schedule",
     ),
     "overfitting": Cause(
         "the network memorizes, and gets worse on new rows",

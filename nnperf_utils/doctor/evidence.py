@@ -151,7 +151,7 @@ def gather(
     if not snapshots:
         seen.note("the layers, as their weights are others than when training began")
         return seen
-    seen.attempt("the weights' way", _drift, model, recording, snapshots)
+    seen.attempt("the weights' way", _drift, model, snapshots)
     if train is None:
         return seen
     loss = getattr(model, "loss", None)
@@ -766,9 +766,7 @@ def _outputs(
     }
 
 
-def _drift(
-    seen: Evidence, model: keras.Model, recording: Recording | None, snapshots: list
-) -> None:
+def _drift(seen: Evidence, model: keras.Model, snapshots: list) -> None:
     """Measure how far the weights moved."""
     facts = seen.facts
     kernels = [i for i, v in enumerate(model.trainable_variables) if len(v.shape) >= 2]

@@ -33,7 +33,6 @@ class FitArguments:
     batch_size: int | None = None
     shuffle: bool | None = None
     class_weight: Mapping | None = None
-    validation_split: float = 0.0
     known: bool = False
 
 
@@ -61,7 +60,6 @@ def fit_arguments(model: keras.Model) -> FitArguments:
                 found.get("batch_size"),
                 bool(found.get("shuffle")),
                 found.get("class_weight"),
-                float(found.get("validation_split") or 0),
                 True,
             )
         frame = frame.f_back
@@ -106,7 +104,6 @@ class Recording:
     rates: list[float] = field(default_factory=list)
     updates: int = 0
     fits: int = 0
-    ended: bool = False
     seconds: float = 0.0
 
     @property
@@ -119,7 +116,6 @@ class Recording:
         start = time.perf_counter()
         self.arguments = arguments
         self.fits += 1
-        self.ended = False
         self.planned = self.epochs + int(params.get("epochs") or 0)
         self.steps = params.get("steps")
         if not self.snapshots and self.model.built:

@@ -17,7 +17,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 __all__ = ["Reference", "features", "one_column", "reference", "skill"]
 
-MOST_ROWS = 1200
 MOST_COLUMNS = 256
 MOST_TOKENS = 300
 

@@ -370,7 +370,7 @@ def learning_rate_too_high(f: Facts, s: State) -> Suspicion | None:
         f"{f('loss_last'):.3g}"
     )
     shown = [
-        ("learning rate", f("rate_median"), f"about {f('usual_rate'):.3g}"),
+        ("learning rate", f("rate_median"), f"{f('usual_rate'):.3g} by default"),
         ("early update / weights", f("update_early_max"), "about 0.001 to 0.03"),
         ("last loss / constant answer", f("loss_last") / f("baseline"), "well below 1"),
     ]
@@ -395,7 +395,11 @@ def learning_rate_too_low(f: Facts, s: State) -> Suspicion | None:
         f"{f('rate_last'):.2g}"
     )
     shown = [
-        ("learning rate, median", f("rate_median"), f"about {f('usual_rate'):.3g}"),
+        (
+            "learning rate, median",
+            f("rate_median"),
+            f"{f('usual_rate'):.3g} by default",
+        ),
         ("way of the weights / their size", f("drift"), "above 0.1"),
         ("early update / weights", f("update_early"), "about 0.001 to 0.03"),
     ]
@@ -818,7 +822,7 @@ def oscillation(f: Facts, s: State) -> Suspicion | None:
     shown = [
         ("share of epochs with a rise, loss", f("loss_ups"), "below 0.2"),
         ("swing of the validation loss", f("val_jitter"), "below 0.05"),
-        ("learning rate", f("rate_median"), f"about {f('usual_rate'):.3g}"),
+        ("learning rate", f("rate_median"), f"{f('usual_rate'):.3g} by default"),
     ]
     return Suspicion("oscillation", strength, reason, shown=shown)
 

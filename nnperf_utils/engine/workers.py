@@ -90,9 +90,10 @@ def train_elsewhere(
                         reason = outcome.error
                     lost.append(f"{_described(block)} ({reason})")
         except KeyboardInterrupt:
+            lost.append("interrupted")
+        finally:  # where all went well nothing is pending
             for future in pending:
                 future.cancel()
-            lost.append("interrupted")
     if not results:
         raise RuntimeError(
             f"no block of replicas was finished; lost: {'; '.join(lost)}"

@@ -1,6 +1,6 @@
 // title: Spend the budget
 // goal: within the budget, come to a set of steps that ranks as well as the course's own (within half a point, a mean of all cut dates); then open the fortnight.
-// takeaway: Steps that cost no further trainings come first: once you tune and average, every further try costs twelve. And one cut date's validation rows are a noisy judge.
+// takeaway: Steps that cost no further trainings come first: once you tune and average, every further try costs twelve, and one cut date's validation rows are a noisy judge.
 // uses: d3
 // values: steps, words, validation, later, boosting, trainings, budget
 nnperf.lab("spend_budget", (lab) => {

@@ -97,6 +97,7 @@ def state_of(pid):
 
 
 SCRIPT = """
+import signal
 import time
 from pathlib import Path
 from nnperf_utils.crew import Crew, prepare
@@ -109,6 +110,8 @@ def forever(path):
 
 
 if __name__ == "__main__":
+    # as in a notebook; who runs the tests in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare()
     crew = Crew()
     for name in "ab":

@@ -32,8 +32,6 @@ from sqlalchemy import Engine
 from nnperf_utils.crew import Crew, wait_for
 from nnperf_utils.plots import PALETTE, text_color
 
-_PATIENCE = 120  # seconds in which a storage has to answer once
-
 __all__ = [
     "Count",
     "Pace",
@@ -48,6 +46,8 @@ __all__ = [
     "tuner_trials",
     "work",
 ]
+
+_FAILURES = 100  # of a storage, one after the other, half a second apart
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -132,8 +132,7 @@ def work(
     name : str
         Of the worker; kept with its trials.
     """
-    storage, seen = study._storage, set()
-    answered = time.monotonic()
+    storage, seen, failures = study._storage, set(), 0
 
     def named(trial: optuna.Trial) -> float:
         trial.set_user_attr("worker", name)
@@ -143,10 +142,9 @@ def work(
         try:
             if count(study).begun < trials or _in_state(study, TrialState.WAITING):
                 study.optimize(named, n_trials=1)
-                answered = time.monotonic()
+                failures = 0
                 continue
             at_work = _in_state(study, TrialState.RUNNING)
-            answered = time.monotonic()
             if not at_work:
                 return
             # Somebody may have died, or be frozen: nobody else would notice.
@@ -158,6 +156,7 @@ def work(
                     seen.add(trial.number)
             with _experimental():
                 optuna.storages.fail_stale_trials(study)
+            failures = 0
             time.sleep(0.2)
         except ValueError as error:
             if "Cannot tell" not in str(error):
@@ -165,7 +164,8 @@ def work(
             print("given up for dead meanwhile; its trial is run by another worker")
         except optuna.exceptions.StorageInternalError as error:
             print(f"the storage did not answer: {error}")
-            if time.monotonic() - answered > _PATIENCE:
+            failures += 1
+            if failures > _FAILURES:
                 raise
             time.sleep(0.5)
 

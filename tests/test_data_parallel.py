@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from nnperf_utils import data_parallel
-from nnperf_utils.processes import Processes, alone
+from nnperf_utils.processes import Group, Processes, alone
 
 
 def draw(rows=64, inputs=5, classes=3):
@@ -42,6 +42,13 @@ def test_halves_have_the_gradient_of_the_whole():
     # shares of unequal size do not
     uneven = [learner.gradient(x[:8], y[:8]), learner.gradient(x[8:], y[8:])]
     assert np.abs(np.mean(uneven, axis=0) - whole).max() > 1e-3
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 128), (2, 7)])
+def test_batches_that_cannot_be_shared_are_not_measured(count, size):
+    group = Group(0, count, np.empty((count, 0), np.float32), None)
+    with pytest.raises(ValueError, match=f"batch_sizes has {size}; expected no more"):
+        data_parallel.measure(group, build, *draw(), [8, size])
 
 
 def test_measured_steps_of_two_processes():

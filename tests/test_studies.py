@@ -101,9 +101,9 @@ def last_moment(url, name, mark):
 def test_a_worker_killed_at_the_end_of_a_trial_is_replaced(url, tmp_path):
     study, mark = faults.make_study(url), tmp_path / "all but told"
     with crews.Crew() as crew:
-        for name in "ab":
-            crew.start(name, last_moment, url, name, mark)
+        crew.start("a", last_moment, url, "a", mark)
         crew.until("a", mark.exists, "the end of a trial")
+        crew.start("b", last_moment, url, "b", mark)  # earlier it might do them all
         crew.kill("a")
         crew.wait("b")
     assert_whole(studies.count(study), 4)
@@ -222,7 +222,7 @@ def test_a_storage_that_never_answers_is_given_up(url, monkeypatch):
         raise optuna.exceptions.StorageInternalError("disk is full")
 
     monkeypatch.setattr(study, "optimize", failing)
-    monkeypatch.setattr(studies, "_PATIENCE", 0)
+    monkeypatch.setattr(studies, "_FAILURES", 0)
     with pytest.raises(optuna.exceptions.StorageInternalError, match="disk is full"):
         studies.work(study, faults.objective, 3, "a")
 

@@ -17,6 +17,7 @@ from nnperf_utils.doctor.data import Part, part_of
 from nnperf_utils.doctor.evidence import Evidence, gather
 from nnperf_utils.doctor.finding import Finding
 from nnperf_utils.doctor.recording import FitArguments, Recording, fit_arguments
+from nnperf_utils.engine import starts
 
 __all__ = ["Doctor"]
 
@@ -242,34 +243,33 @@ class Doctor(keras.callbacks.Callback):
         if batch_size is None:
             known = recording.arguments.batch_size if recording else None
             batch_size = known or 32
-        state = np.random.get_state()
         rows = []
-        for seed in range(seeds):
-            keras.utils.set_random_seed(seed)
-            model = build()
-            if not isinstance(model, keras.Model) or not getattr(
-                model, "compiled", False
-            ):
-                raise TypeError(
-                    "build must return a compiled keras.Model, got "
-                    f"{type(model).__name__}."
-                )
-            given = None if validation is None else (validation.x, validation.y)
-            doctor = Doctor(train.x, train.y, validation_data=given)
-            try:
-                model.fit(
-                    train.x,
-                    train.y,
-                    validation_data=given,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    verbose=0,
-                    callbacks=[doctor],
-                )
-            except Exception as error:  # what made fit fail is what was asked
-                doctor.evidence.note(f"the whole training: fit failed: {error}")
-            rows += [(seed, f.cause, f.confidence) for f in doctor.findings]
-        np.random.set_state(state)
+        with starts.preserved_random_state():
+            for seed in range(seeds):
+                keras.utils.set_random_seed(seed)
+                model = build()
+                if not isinstance(model, keras.Model) or not getattr(
+                    model, "compiled", False
+                ):
+                    raise TypeError(
+                        "build must return a compiled keras.Model, got "
+                        f"{type(model).__name__}."
+                    )
+                given = None if validation is None else (validation.x, validation.y)
+                doctor = Doctor(train.x, train.y, validation_data=given)
+                try:
+                    model.fit(
+                        train.x,
+                        train.y,
+                        validation_data=given,
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        verbose=0,
+                        callbacks=[doctor],
+                    )
+                except Exception as error:  # what made fit fail is what was asked
+                    doctor.evidence.note(f"the whole training: fit failed: {error}")
+                rows += [(seed, f.cause, f.confidence) for f in doctor.findings]
         frame = pd.DataFrame(rows, columns=["seed", "cause", "confidence"])
         table = frame.groupby("cause").agg(
             share=("seed", lambda s: s.nunique() / seeds),

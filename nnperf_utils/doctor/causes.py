@@ -21,7 +21,7 @@ CAUSES: dict[str, Cause] = {
         "gradients shrink on the way back, through depth or time",
         "03_vanishing_gradients",
         "layers.Dense(units, 'relu', kernel_initializer='he_normal')\n"
-        "# many layers: h = h + block(h), block with layers.BatchNormalization()\n"
+        "# many layers: h = h + block(h), with BatchNormalization() in the block\n"
         "# long sequences: layers.LSTM or layers.GRU in place of SimpleRNN",
     ),
     "exploding_gradients": Cause(

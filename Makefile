@@ -72,6 +72,7 @@ bench: setup  ## time the engine against what a reader would use instead
 
 doctor: setup  ## measure how often the doctor is right; goes on where it stopped
 	@$(PY) benchmarks/doctor/run.py $(DOCTOR)
+	@$(if $(DOCTOR),:,$(PY) benchmarks/doctor/others.py)
 
 pdf: book  ## print the whole course: _build/course.pdf
 	@$(PY) scripts/pdf.py

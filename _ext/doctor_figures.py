@@ -1,7 +1,8 @@
 """What the doctor's benchmark says, in two sentences for the first page.
 
-``{doctor-figures}`` reads the records in ``benchmarks/doctor``: the last one, and that
-of the first scoring, which came before what it showed was mended.
+``{doctor-figures}`` reads the records in ``benchmarks/doctor`` of networks that others
+wrote: that of the second set, and that of the first, which was scored before what it
+showed was mended.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import execute
 
 RECORDS = execute.ROOT / "benchmarks" / "doctor"
-LAST, FIRST = RECORDS / "results.json", RECORDS / "first_scoring.json"
+LAST, FIRST = RECORDS / "others.json", RECORDS / "first_scoring_of_others.json"
 HOME = "chapters/19_monitoring"
 
 Counts = dict[str, dict[str, Any]]
 
 
 def counts(last: dict[str, Any], first: dict[str, Any]) -> tuple[Counts, Counts]:
-    """Return the doctor's counts on the fresh part, and at its first scoring."""
-    return last["parts"]["fresh"]["doctor"], first["doctor"]
+    """Return the doctor's counts on the second set, and at the first one's scoring."""
+    return last["sets"]["second"]["doctor"], first["doctor"]
 
 
 def share(count: dict[str, Any]) -> str:
@@ -37,14 +38,14 @@ def share(count: dict[str, Any]) -> str:
     return f"{count['hits']} of {count['of']} ({low} to {high})"
 
 
-def told(fresh: Counts, first: Counts) -> str:
+def told(second: Counts, first: Counts) -> str:
     """Return what follows the doctor's name."""
     return (
-        f" finds {share(fresh['found'])} of the faults that its authors planted in "
-        "trainings drawn after its rules had been fixed, names the right cause first "
-        f"in {share(fresh['first'])}, and finds fault with "
-        f"{share(fresh['false alarms'])} of the healthy ones. At its first scoring on "
-        "tasks set aside, before what that showed was mended, these were "
+        f" finds {share(second['found'])} of the faults that others, who had not seen "
+        "its rules, planted in networks of their own, names the right cause first "
+        f"in {share(second['first'])}, and finds fault with "
+        f"{share(second['false alarms'])} of their healthy ones. On a first such set, "
+        "before what it showed was mended, these were "
         f"{share(first['found'])}, {share(first['first'])} and "
         f"{share(first['false alarms'])}."
     )

@@ -57,7 +57,7 @@ def benchmark() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``"parts"``, ``"first scoring"`` and ``"looks"``.
+        ``"parts"``, ``"first scoring"``, ``"others"`` and ``"looks"``.
     """
     path = Path(__file__).parent / "doctor" / "figures.json"
     return json.loads(path.read_text("utf-8"))
@@ -163,11 +163,12 @@ def doctor_table() -> pd.DataFrame:
         Counts with shares and their intervals, as text; the rivals' of the fresh part.
     """
     told = benchmark()
-    fresh = told["parts"]["fresh"]
+    fresh, others = told["parts"]["fresh"], told["others"]
     rows = {
         "set aside, first scoring": told["first scoring"]["doctor"],
         "set aside, after mending": told["parts"]["set aside"]["doctor"],
         "fresh, scored once": fresh["doctor"],
+        **{f"of others, {name}": scores["doctor"] for name, scores in others.items()},
         **{f"fresh: {name}": scores for name, scores in fresh["rivals"].items()},
     }
     names = {

@@ -31,7 +31,7 @@ def test_each_count_stands_with_its_interval(counts, name):
 
 def test_a_change_of_the_records_changes_the_sentence():
     other = json.loads(json.dumps(RECORDS[0]))
-    other["parts"]["fresh"]["doctor"]["found"]["hits"] -= 7
+    other["sets"]["second"]["doctor"]["found"]["hits"] -= 7
     changed = doctor_figures.counts(other, RECORDS[1])
     assert doctor_figures.told(*changed) != doctor_figures.told(*COUNTS)
 

@@ -24,7 +24,8 @@ TITLES = {
     "development": "the development part, on which the rules were fitted",
     "set aside": "the part set aside, scored again after what its first scoring showed "
     "was mended (the first is kept in first_scoring.json)",
-    "fresh": "the fresh part, drawn after all thresholds were fitted and scored once",
+    "fresh": "the fresh part, drawn after that and scored once; scored again after the "
+    "networks of others (its first score is kept in first_scoring_of_fresh.json)",
 }
 RESULTS = Path(__file__).parent / "results.json"
 LIKE_TWIN = 0.9  # of the twin's score is as good as the twin

@@ -13,7 +13,16 @@ import keras
 import numpy as np
 import pandas as pd
 
-__all__ = ["Part", "Target", "describe_target", "distances", "duplicates", "part_of"]
+__all__ = [
+    "Part",
+    "Target",
+    "as_judged",
+    "describe_target",
+    "distances",
+    "duplicates",
+    "near_copies",
+    "part_of",
+]
 
 FEW = 64  # more distinct whole numbers than these are no classes
 _SEED = 20_240
@@ -187,14 +196,33 @@ def describe_target(y: np.ndarray) -> Target:
     return Target("regression", None, np.zeros(0), "number")
 
 
+def as_judged(target: Target, y: np.ndarray, loss: str, activation: str) -> Target:
+    """Return what a target is to the loss that judges it.
+
+    Whole numbers are counts, and no classes, to a Poisson loss and to an output that
+    grows without end; rows of them are a class at each place to
+    ``sparse_categorical_crossentropy``.
+    """
+    whole = target.coding == "whole" and target.kind == "multiclass"
+    if whole and (loss == "poisson" or activation in ("exponential", "softplus")):
+        return Target("regression", None, np.zeros(0), "number")
+    if loss == "sparse_categorical_crossentropy" and y.dtype.kind in "fiub":
+        places = y.ndim > 2 or (y.ndim == 2 and y.shape[1] > 1)
+        one_hot = target.coding == "one-hot"
+        if places and not one_hot and np.array_equal(y, np.round(y)):
+            return Target("sequence", None, np.unique(y), "whole")
+    return target
+
+
 # --- rows and columns ----------------------------------------------------------------
 
 
 def duplicates(train: np.ndarray, validation: np.ndarray) -> float:
     """Return the share of validation rows that stand among the training rows.
 
-    Rows that are equal for want of detail (few columns, few values) are no copies: of
-    those the share within the training rows is taken off.
+    Rows that are equal for want of detail (few columns, few values) are no copies:
+    where there is so little of it that rows may well agree by chance, the share within
+    the training rows is taken off.
     """
     if not train.shape[1] or train.shape[1:] != validation.shape[1:]:
         return 0.0
@@ -208,8 +236,51 @@ def duplicates(train: np.ndarray, validation: np.ndarray) -> float:
         for part in (train, validation)
     )
     shared = float(second.isin(first).mean())
+    if _bits(train) > 2 * np.log2(len(train)) + 7:
+        return shared  # copies within the training rows are copies, too
     within = float(first.duplicated(keep=False).mean())
     return max(0.0, shared - within)
+
+
+def _bits(rows: np.ndarray) -> float:
+    """Return the sum of the columns' entropies, in bits."""
+    total = 0.0
+    for column in rows[:2000].T[:200]:
+        share = np.unique(column, return_counts=True)[1] / len(rows[:2000])
+        total -= float((share * np.log2(share)).sum())
+    return total
+
+
+def near_copies(train: np.ndarray, validation: np.ndarray) -> float:
+    """Return the share of validation rows that are all but equal to a training row.
+
+    Of each, the distance to the nearest training row is compared with what the
+    distances to farther ones let expect: among rows scattered in `m` dimensions the
+    k-th nearest is about ``k ** (1 / m)`` times as far as the first. A row nearer than
+    a quarter of that is taken for a copy that was changed a little; those that chance
+    brings as near are taken off. In fewer than three dimensions nothing can be told,
+    nor of columns of few values.
+    """
+    fine = [len(np.unique(column)) > 10 for column in train[:500].T]
+    if sum(fine) < 3 or len(train) < 100 or len(validation) < 20:
+        return 0.0
+    a, b = (
+        np.nan_to_num(part[:, fine]).astype("float32") for part in (train, validation)
+    )
+    a, b = a[:5000], b[:: max(1, len(b) // 300)]
+    scale = np.maximum(a.std(axis=0), 1e-6 + 1e-3 * a.std())
+    a, b = a / scale, b / scale
+    squared = (b**2).sum(axis=1)[:, None] + (a**2).sum(axis=1) - 2 * b @ a.T
+    distance = np.sqrt(np.sort(np.maximum(squared, 0), axis=1))
+    near, far = max(2, len(a) // 20), len(a) // 4
+    with np.errstate(all="ignore"):
+        spread = np.log(distance[:, far - 1] / distance[:, near - 1])
+        dimensions = float(np.nanmedian(np.log(far / near) / spread))
+        expected = distance[:, near - 1] * near ** (-1 / dimensions)
+    if not dimensions >= 3:
+        return 0.0
+    close = (distance[:, 0] < expected / 4) & (expected > 0)
+    return max(0.0, float(close.mean()) - 4.0**-dimensions)
 
 
 def distances(train: np.ndarray, validation: np.ndarray) -> pd.DataFrame:

@@ -17,9 +17,11 @@ from nnperf_utils.doctor import network, structure
 from nnperf_utils.doctor.data import (
     Part,
     Target,
+    as_judged,
     describe_target,
     distances,
     duplicates,
+    near_copies,
     rarest,
 )
 from nnperf_utils.doctor.readings import (
@@ -30,7 +32,13 @@ from nnperf_utils.doctor.readings import (
     recurrent_layers,
 )
 from nnperf_utils.doctor.recording import Recording, Snapshot
-from nnperf_utils.doctor.reference import features, one_column, reference, skill
+from nnperf_utils.doctor.reference import (
+    features,
+    one_column,
+    reference,
+    skill,
+    surplus,
+)
 from nnperf_utils.doctor.structure import Sign
 from nnperf_utils.engine import private
 
@@ -112,7 +120,7 @@ def gather(
         )
     else:
         seen.attempt("the inputs", _inputs, train, model)
-        targets = [describe_target(y) for y in train.targets]
+        targets = _judged(model, train)
         seen.attempt("the targets", _targets, train, targets)
         seen.attempt("the order of the rows", _order, train, targets)
         if validation is None:
@@ -164,6 +172,21 @@ def gather(
     )
     seen.attempt("what can be learned", _attainable, model, train, validation, targets)
     return seen
+
+
+def _judged(model: keras.Model | None, train: Part) -> list[Target]:
+    """Return what each target is, by its values and the loss that judges it."""
+    targets = [describe_target(y) for y in train.targets]
+    try:
+        ends = network.outputs(model)
+    except Exception:  # a reader's own network may do anything
+        return targets
+    if len(ends) != len(targets):
+        return targets
+    return [
+        as_judged(target, y, end.loss, end.activation)
+        for target, y, end in zip(targets, train.targets, ends, strict=True)
+    ]
 
 
 def _now(model: keras.Model) -> Snapshot:
@@ -363,6 +386,8 @@ def _parts(
     a, b = train.flat(), validation.flat()
     if a.shape[1] and a.shape[1] == b.shape[1]:
         facts["shared_rows"] = duplicates(a, b)
+        if all(x.dtype.kind == "f" for x in train.inputs):
+            facts["near_copies"] = near_copies(a, b)
         sample_a, sample_b = train.sample(2000).flat(), validation.sample(2000).flat()
         whole = all(x.dtype.kind in "iu" for x in train.inputs)
         table = distances(sample_a, sample_b)
@@ -392,7 +417,8 @@ def _parts(
             other.coding != target.coding
             and ({"one-hot", "text"} & {other.coding, target.coding} != set()),
         )
-        if target.labels is not None and other.coding == target.coding:
+        one_class = target.coding == "whole" and y.ndim <= 2 and y.size == len(y)
+        if target.labels is not None and (other.coding == target.coding or one_class):
             if target.coding == "whole":
                 first = pd.Series(target.values[target.labels]).value_counts(
                     normalize=True
@@ -413,10 +439,11 @@ def _parts(
             mine = train.targets[0].reshape(len(train), -1).astype("float64")
             theirs = y.reshape(len(y), -1).astype("float64")
             if mine.shape[1] == theirs.shape[1]:
-                spread = np.maximum(mine.std(axis=0), 1e-12)
+                spread = mine.std(axis=0)  # of pixels, some are hardly ever lit
+                spread = np.maximum(spread, max(1e-12, 0.05 * float(spread.max())))
                 shift = np.abs(theirs.mean(axis=0) - mine.mean(axis=0)) / spread
                 facts["targets_apart"] = float(np.nanmax(shift))
-                ratio = np.maximum(theirs.std(axis=0), 1e-12) / spread
+                ratio = np.maximum(theirs.std(axis=0), 1e-12 + 0.05 * spread) / spread
                 facts["targets_spread_apart"] = float(np.nanmax(np.abs(np.log2(ratio))))
 
 
@@ -758,12 +785,30 @@ def _outputs(
                 ]
         seen.signs += signs
     first = found[0]
+    if (
+        getattr(model, "operations", None) is None
+        and first.activation == "linear"
+        and any(s.cause == "from_logits_mismatch" for s in seen.signs)
+        and _are_shares(model, train)
+    ):  # a subclass, whose `call` makes shares of what its last layer puts out
+        seen.signs = [
+            s
+            for s in seen.signs
+            if s.cause not in ("from_logits_mismatch", "wrong_output_activation")
+        ]
     seen.facts |= {
         "output_activation": first.activation,
         "output_loss": first.loss,
         "output_units": first.units,
         "output_layer": first.layer,
     }
+
+
+def _are_shares(model: keras.Model, train: Part) -> bool:
+    """Whether all answers lie from 0 to 1."""
+    out = keras.tree.flatten(model(train.sample(PROBES).x, training=False))[0]
+    out = keras.ops.convert_to_numpy(out)
+    return bool(len(out) >= 30 and out.min() >= 0 and out.max() <= 1)
 
 
 def _drift(seen: Evidence, model: keras.Model, snapshots: list) -> None:
@@ -975,7 +1020,9 @@ def _scores(
     part = train.sample(ROWS)
     outs, loss = predictions(model, last, part)
     facts["train_loss_inference"] = loss
-    facts["train_skill"], answers, labels = _skill(outs, part, targets)
+    even = bool(facts.get("class_weight") or facts.get("weighted"))
+    told = {"even": even, "affine": facts.get("output_loss") == "custom"}
+    facts["train_skill"], answers, labels = _skill(outs, part, targets, **told)
     facts |= _answers(answers, labels, outs, targets, part)
     facts["baseline"] = baseline(facts.get("output_loss", ""), part, targets)
     if facts.get("batchnorm"):
@@ -990,19 +1037,41 @@ def _scores(
     rows = validation.sample(ROWS)
     outs, loss = predictions(model, last, rows)
     facts["val_loss_inference"] = loss
-    facts["val_skill"], answers, labels = _skill(outs, rows, targets)
+    facts["val_skill"], answers, labels = _skill(outs, rows, targets, **told)
+    facts["val_surplus"] = _surplus(outs, rows, targets)
     facts |= {
         f"val_{k}": v for k, v in _answers(answers, labels, outs, targets, rows).items()
     }
     facts["val_skill_best"] = facts["val_skill"]
     if best is not last:
         outs, _ = predictions(model, best, rows)
-        facts["val_skill_best"] = _skill(outs, rows, targets)[0]
+        facts["val_skill_best"] = _skill(outs, rows, targets, **told)[0]
     facts["best_epoch"] = best.epoch
 
 
+def _surplus(outs: list[np.ndarray], part: Part, targets: list[Target]) -> float:
+    """Return how far the first output beats chance in order; NaN if that is unknown."""
+    out, y, target = outs[0], part.targets[0], targets[0]
+    if target.kind == "regression" and out.size == y.size and np.isfinite(out).all():
+        return surplus(y, out.reshape(y.shape), "regression")
+    labels = _as_classes(y, target) if target.labels is not None else None
+    if labels is None or not np.isfinite(out).all():
+        return float("nan")
+    scores = out.reshape(len(out), -1)
+    if scores.shape[1] == 1 and target.kind == "binary":
+        scores = np.concatenate([-scores, scores], axis=1)
+    if scores.shape[1] != len(target.values):
+        return float("nan")
+    return surplus(labels, scores, target.kind)
+
+
 def _skill(
-    outs: list[np.ndarray], part: Part, targets: list[Target]
+    outs: list[np.ndarray],
+    part: Part,
+    targets: list[Target],
+    *,
+    even: bool = False,
+    affine: bool = False,
 ) -> tuple[float, np.ndarray | None, np.ndarray | None]:
     """Return the mean skill over outputs, and the first one's answers and labels."""
     found, first = [], (None, None)
@@ -1013,10 +1082,13 @@ def _skill(
             answers, labels = _classes(out, y, target)
             if answers is None:
                 continue
-            found.append(skill(labels, answers, target.kind))
+            found.append(skill(labels, answers, target.kind, even=even))
             if position == 0:
                 first = (answers, labels)
         elif target.kind == "multilabel":
+            y = y.reshape(len(y), -1)
+            if out.size != y.size:
+                continue
             out = out.reshape(y.shape)
             middle = 0.5 if out.min() >= 0 and out.max() <= 1 else 0.0
             each = [
@@ -1024,8 +1096,12 @@ def _skill(
                 for i in range(y.shape[1])
             ]
             found.append(float(np.mean(each)))
+        elif target.kind == "sequence" and out.ndim == y.ndim + 1:
+            counted = np.searchsorted(target.values, y.ravel())
+            answers = np.searchsorted(target.values, out.argmax(axis=-1).ravel())
+            found.append(skill(counted, answers, "multiclass"))
         elif target.kind == "regression" and out.size == y.size:
-            found.append(skill(y, out, "regression"))
+            found.append(skill(y, out, "regression", affine=affine))
     return (float(np.mean(found)) if found else float("nan")), *first
 
 
@@ -1119,6 +1195,9 @@ def baseline(loss: str, part: Part, targets: list[Target]) -> float:
             p = np.asarray(y, "float64").mean(axis=0).clip(1e-9, 1 - 1e-9)
             return float(np.mean(-p * np.log(p) - (1 - p) * np.log(1 - p)))
         return entropy
+    if "crossentropy" in loss and target.kind == "sequence":
+        share = np.unique(y, return_counts=True)[1] / y.size
+        return float(-(share * np.log(share)).sum())
     if y.dtype.kind not in "fiub":
         return float("nan")
     values = y.reshape(len(y), -1).astype("float64")
@@ -1168,8 +1247,10 @@ def _attainable(
         x, xv = both[: len(rows)], both[len(rows) :]
         if yv is not None and np.isfinite(yv).all():
             other = (xv, yv)
-    found = reference((x, y), other, kind)
+    even = seen.facts.get("class_weight") or seen.facts.get("weighted")
+    found = reference((x, y), other, kind, even=bool(even) and kind != "regression")
     seen.facts |= {
+        "reference_surplus": found.surplus,
         "reference": found.skill,
         "reference_linear": found.linear,
         "reference_within": found.within,

@@ -10,33 +10,82 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-__all__ = ["Reference", "features", "one_column", "reference", "skill"]
+__all__ = ["Reference", "features", "one_column", "reference", "skill", "surplus"]
 
 MOST_COLUMNS = 256
 MOST_TOKENS = 300
 
 
-def skill(truth: np.ndarray, predicted: np.ndarray, kind: str) -> float:
-    """Return a score that is 0 for the best constant answer and 1 for no error."""
+def skill(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    kind: str,
+    *,
+    even: bool = False,
+    affine: bool = False,
+) -> float:
+    """Return a score that is 0 for the best constant answer and 1 for no error.
+
+    With `even`, all classes count alike, however rare. With `affine`, numbers are
+    judged by the straight line through them: of a quantile nobody expects the mean.
+    """
     if kind == "regression":
         truth = truth.reshape(len(truth), -1)
         predicted = predicted.reshape(len(predicted), -1)
         variance = truth.var(axis=0)
-        varies = variance > 1e-12
+        # a pixel that is hardly ever lit says nothing of a picture
+        varies = variance > max(1e-12, 1e-3 * variance.max())
         if not varies.any():
             return 0.0
+        if affine:
+            with np.errstate(all="ignore"):
+                pairs = zip(truth.T[varies], predicted.T[varies], strict=True)
+                lined = [np.corrcoef(*pair)[0, 1] ** 2 for pair in pairs]
+            return float(np.mean(np.nan_to_num(lined)))
         error = np.mean((truth - predicted) ** 2, axis=0)
         with np.errstate(all="ignore"):
             found = float(np.mean(1 - error[varies] / variance[varies]))
         return max(found, -10.0) if np.isfinite(found) else -10.0
-    base = np.bincount(truth.astype(int)).max() / len(truth)
+    counts = np.bincount(truth.astype(int))
+    if even and (counts > 0).sum() > 1:
+        recall = np.mean(
+            [np.mean((predicted == c)[truth == c]) for c in counts.nonzero()[0]]
+        )
+        base = 1 / (counts > 0).sum()
+        return float((recall - base) / (1 - base))
+    base = counts.max() / len(truth)
     right = float(np.mean(truth == predicted))
-    return (right - base) / max(1 - base, 1e-9)
+    return max((right - base) / max(1 - base, 1e-3), -10.0)
+
+
+def surplus(truth: np.ndarray, scores: np.ndarray, kind: str) -> float:
+    """Return how far answers beat chance in order alone, in standard deviations.
+
+    Of classes, by the area under the curve (Mann and Whitney's statistic) of the class
+    that is told best; of numbers, by the correlation of ranks.
+    """
+    found = [0.0]
+    if kind == "regression":
+        truth, scores = (v.reshape(len(v), -1) for v in (truth, scores))
+        for one, other in zip(truth.T, scores.T, strict=True):
+            if np.ptp(one) > 0 and np.ptp(other) > 0:
+                ranks = np.corrcoef(rankdata(one), rankdata(other))[0, 1]
+                found.append(float(ranks * np.sqrt(len(one) - 1)))
+        return max(found)
+    for c, column in enumerate(scores.T):
+        mine = truth == c
+        few, many = int(mine.sum()), int((~mine).sum())
+        if min(few, many) < 3:
+            continue
+        area = (rankdata(column)[mine].mean() - (few + 1) / 2) / many
+        found.append((area - 0.5) / np.sqrt((few + many + 1) / (12 * few * many)))
+    return float(max(found))
 
 
 def features(inputs: list[np.ndarray], tokens: list[bool]) -> np.ndarray:
@@ -131,6 +180,8 @@ class Reference:
         Likewise of validation rows.
     error : float
         Share wrong of the training rows.
+    surplus : float
+        How far the better one beats chance in order, in standard deviations.
     """
 
     skill: float
@@ -140,21 +191,29 @@ class Reference:
     sure_error: float
     sure_error_validation: float
     error: float
+    surplus: float
 
 
 def reference(
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray] | None,
     kind: str,
+    *,
+    even: bool = False,
 ) -> Reference:
-    """Train simple learners on features and labels, or numbers."""
+    """Train simple learners on features and labels, or numbers.
+
+    With `even`, they give each class's votes the weight of its rarity, and all classes
+    count alike in their scores.
+    """
     x, y = train
     nan = float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         forest = _forest(kind).fit(x, y)
-        left_out, margin = _left_out(forest, y, kind)
-        within = skill(y, left_out, kind)
+        left_out, margin, votes = _left_out(forest, y, kind, False)
+        within = skill(y, _left_out(forest, y, kind, even)[0], kind, even=even)
+        beats = [surplus(_counted(y, forest, kind), votes, kind)]
         classes = kind != "regression"
         wrong = (left_out != y) if classes else np.zeros(len(y), bool)
         sure = margin >= np.quantile(margin, 2 / 3) if classes else wrong
@@ -165,9 +224,13 @@ def reference(
         linear.fit(scaler.transform(x), y)
         if validation is not None:
             xv, yv = validation
-            found = skill(yv, _reshaped(forest.predict(xv), yv), kind)
-            predicted = linear.predict(np.clip(scaler.transform(xv), -20, 20))
-            linear_skill = skill(yv, _reshaped(predicted, yv), kind)
+            scaled = np.clip(scaler.transform(xv), -20, 20)
+            both = []
+            for learner, inputs in ((forest, xv), (linear, scaled)):
+                predicted, votes = _told(learner, inputs, yv, y, kind, even)
+                both.append(skill(yv, predicted, kind, even=even))
+                beats.append(surplus(_counted(yv, forest, kind), votes, kind))
+            found, linear_skill = both
             if classes:
                 votes = np.sort(forest.predict_proba(xv), axis=1)
                 lead = votes[:, -1] - (votes[:, -2] if votes.shape[1] > 1 else 0)
@@ -175,13 +238,17 @@ def reference(
                 sure_validation = float((forest.predict(xv) != yv)[sure].mean())
             if len(yv) >= 80 and (not classes or len(np.unique(yv)) > 1):
                 other = _forest(kind).fit(xv, yv)
-                within_validation = skill(yv, _left_out(other, yv, kind)[0], kind)
+                within_validation = skill(
+                    yv, _left_out(other, yv, kind, even)[0], kind, even=even
+                )
         else:
             half = len(x) // 2
             if not classes or len(np.unique(y[:half])) > 1:
                 again = _linear(kind).fit(scaler.transform(x[:half]), y[:half])
-                predicted = again.predict(scaler.transform(x[half:]))
-                linear_skill = skill(y[half:], _reshaped(predicted, y[half:]), kind)
+                predicted, _ = _told(
+                    again, scaler.transform(x[half:]), y[half:], y, kind, even
+                )
+                linear_skill = skill(y[half:], predicted, kind, even=even)
     return Reference(
         float(np.nanmax([found, linear_skill])),
         linear_skill,
@@ -190,6 +257,7 @@ def reference(
         sure_error,
         sure_validation,
         float(wrong.mean()) if classes else nan,
+        max(beats),
     )
 
 
@@ -205,16 +273,45 @@ def _linear(kind: str) -> LogisticRegression | Ridge:
 
 
 def _left_out(
-    forest: object, y: np.ndarray, kind: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each row the answer of trees that had not seen it, and its lead."""
+    forest: object, y: np.ndarray, kind: str, even: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of trees that had not seen a row their answer, its lead, their votes."""
     if kind == "regression":
-        predicted = np.nan_to_num(forest.oob_prediction_)
-        return _reshaped(predicted, y), np.zeros(len(y))
+        predicted = _reshaped(np.nan_to_num(forest.oob_prediction_), y)
+        return predicted, np.zeros(len(y)), predicted
     votes = np.nan_to_num(forest.oob_decision_function_)
+    if even:
+        votes = votes / np.unique(y, return_counts=True)[1] * len(y)
     ranked = np.sort(votes, axis=1)
     lead = ranked[:, -1] - (ranked[:, -2] if votes.shape[1] > 1 else 0)
-    return forest.classes_[votes.argmax(axis=1)], lead
+    return forest.classes_[votes.argmax(axis=1)], lead, votes
+
+
+def _told(
+    learner: object,
+    x: np.ndarray,
+    truth: np.ndarray,
+    y: np.ndarray,
+    kind: str,
+    even: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a learner's answers, and the numbers behind them; it has learned `y`."""
+    if kind == "regression":
+        predicted = _reshaped(learner.predict(x), truth)
+        return predicted, predicted
+    votes = learner.predict_proba(x)
+    if even:
+        counts = [(y == c).sum() for c in learner.classes_]
+        votes = votes / np.array(counts) * len(y)
+    return learner.classes_[votes.argmax(axis=1)], votes
+
+
+def _counted(y: np.ndarray, forest: object, kind: str) -> np.ndarray:
+    """Return classes as their positions among a forest's; -1 of those it never saw."""
+    if kind == "regression":
+        return y
+    at = np.searchsorted(forest.classes_, y).clip(0, len(forest.classes_) - 1)
+    return np.where(forest.classes_[at] == y, at, -1)
 
 
 def _reshaped(predicted: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -156,6 +156,12 @@ def state(f: Facts) -> State:
     )
 
 
+def does_well(f: Facts, s: State) -> bool:
+    """Whether a network is known to do on new rows as well as simple learners."""
+    known = f.known("val_skill", "reference")
+    return known and s.harm == 0 and s.fails == 0 and f("val_skill") > 0.3
+
+
 # --- the rules -----------------------------------------------------------------------
 
 Rule = Callable[[Facts, State], Suspicion | None]
@@ -170,6 +176,10 @@ def rule(function: Rule) -> Rule:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.0f}%"
+
+
+NUMBERS = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
+"""Losses to which whole numbers are counts; classes under them are another fault."""
 
 
 @rule
@@ -193,6 +203,8 @@ def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
     deep = above(f("kernels"), 2.5, 4)
     depth = deep * below(tens(ratio), -1.0, -2.3)
     lost = f("start_differences_ratio")
+    if f("start_gradient_ratio") > 0.05:  # what long steps did is not its name
+        depth *= 1 - 0.5 * above(f("rate_effective"), 0.8, 1.6)
     depth = max(depth, deep * below(tens(lost), -1.5, -3.0) * below(tens(ratio), 1, 0))
     through_time = 0.0
     if f.holds("recurrent") and f("start_time_steps") >= 8:
@@ -201,6 +213,8 @@ def vanishing_gradients(f: Facts, s: State) -> Suspicion | None:
         )
     # units that are all dead pass nothing back, but that is their name
     depth *= 1 - 0.5 * above(f("start_dead_worst"), 0.8, 0.95)
+    if f("start_time_ratio") > 1e-3:
+        through_time *= 1 - 0.5 * above(f("rate_effective"), 1.5, 2.5)
     # too early to tell: nothing learns in a few updates
     through_time *= above(tens(f("updates")), 1.5, 2.2)
     strength = max(depth, 0.95 * through_time) * (0.25 + 0.75 * s.fails)
@@ -253,6 +267,20 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
         ("loss at the start / constant answer", start, "about 1"),
     ]
     return Suspicion("exploding_gradients", strength, reason, shown=shown, epoch=0)
+
+
+@rule
+def bad_initialization(f: Facts, s: State) -> Suspicion | None:
+    """No weight has moved, by steps of a usual length."""
+    if not f("drift") < 1e-9 or f("updates") < 20:
+        return None
+    strength = 0.9 * above(f("rate_effective"), -2.0, -1.0) * max(s.harm, s.fails)
+    strength *= 1 - 0.5 * above(f("end_dead_worst"), 0.6, 0.9)
+    if strength <= 0:
+        return None
+    reason = f"after {f('updates'):.0f} updates all weights are where they started"
+    shown = [("way of the weights / their size", f("drift"), "above 0.1")]
+    return Suspicion("bad_initialization", strength, reason, shown=shown)
 
 
 @rule
@@ -337,6 +365,9 @@ def unscaled_targets(f: Facts, s: State) -> Suspicion | None:
         above(tens(mean / max(spread, 1e-9)), 1.3, 2) * above(tens(mean), 0.8, 1.5),
     )
     wild = above(tens(max(spread, mean)), 1.6, 2.2)
+    # the network may hold the scale itself: it does well, and did from the beginning
+    if does_well(f, s) and f("loss_first") < 0.9 * f("baseline"):
+        wild = 0.0
     strength = seen * (0.4 + 0.18 * wild + 0.4 * max(s.never, s.fails))
     if strength <= 0:
         return None
@@ -385,8 +416,12 @@ def learning_rate_too_low(f: Facts, s: State) -> Suspicion | None:
     still = max(
         below(tens(f("drift")), -0.7, -1.4), below(tens(f("update_early")), -3.6, -4.3)
     )
-    strength = max(low, died) * (0.35 + 0.65 * still)
-    strength *= 0.1 + 0.9 * max(s.fails, 0.8 * s.harm)
+    flat = above(f("rate_died"), 2.0, 2.8) * below(abs(f("loss_slope")), 2e-3, 5e-4)
+    strength = max(low * (0.35 + 0.65 * still), died * (0.35 + 0.65 * max(still, flat)))
+    # for most of the time nothing moved, and not because all was learned
+    dead = above(f("rate_died"), 2.0, 2.8) * below(f("train_skill"), 0.95, 0.85)
+    dead *= above(s.harm, 0.02, 0.15)
+    strength *= max(0.1 + 0.9 * max(s.fails, 0.8 * s.harm), 0.75 * dead)
     if strength <= 0:
         return None
     reason = (
@@ -422,7 +457,10 @@ def undertrained(f: Facts, s: State) -> Suspicion | None:
     strength = worse * max(falling * steady * max(few, short), 0.85 * hardly)
     # so steep that more epochs must help, however good it is by now
     steep = above(-slope, 0.06, 0.12) * below(f("epochs"), 12, 6) * steady
-    steep *= below(f("train_skill"), 0.9, 0.8) * above(f("train_skill"), 0.0, 0.2)
+    reached = f("train_skill")
+    if not f.known("reference"):  # many numbers at once: by the loss
+        reached = 1 - f("loss_last") / f("baseline")
+    steep *= below(reached, 0.9, 0.8) * above(reached, 0.0, 0.2)
     strength = max(strength, 0.8 * steep)
     strength *= above(f("rate_effective", 0.0), -1.6, -0.9)
     if f("val_rise") > 0.1:
@@ -451,6 +489,10 @@ def overfitting(f: Facts, s: State) -> Suspicion | None:
     apart = above(f("train_skill") - f("val_skill"), 0.18, 0.4)
     fell = above(f("val_skill_best") - f("val_skill"), 0.03, 0.12)
     strength = losses * max(apart * (0.5 + 0.5 * rise), fell * rise)
+    # the answers may stay as right while they get far too sure
+    surer = above(f("val_rise"), 0.8, 1.2) * below(f("val_min_at"), 0.6, 0.4)
+    surer *= losses * above(f("train_skill") - f("val_skill"), 0.12, 0.2)
+    strength = max(strength, 0.8 * surer)
     strength *= above(f("train_skill"), 0.3, 0.6)
     # memorized, too, where rows are many, but better than simple learners
     lead = f("val_skill") - f("reference", f("val_skill"))
@@ -517,6 +559,9 @@ def missing_nonlinearity(f: Facts, s: State) -> Suspicion | None:
     if not straight and f("linear_layers", 0) < 1:
         return None
     strength = 0.75 + 0.25 * s.harm
+    bent = max(f("reference", 0), f("reference_within", 0))
+    if does_well(f, s) and f("reference_linear") >= bent - 0.01:
+        strength *= 0.6  # a straight line is all that there is to learn
     reason = (
         f"{f('hidden'):.0f} hidden layers with weights, and no function that bends "
         "between them"
@@ -536,6 +581,10 @@ def over_regularized(f: Facts, s: State) -> Suspicion | None:
     decay = above(f("weight_decay", 0) * f("rate_median", 0) * 1e3, 1.0, 10.0)
     shrunk = below(tens(f("growth_min")), -0.3, -0.9)
     strength = max(strong, decay * (0.5 + 0.5 * shrunk)) * (0.1 + 0.9 * s.fails)
+    # a layer's weights are gone, and nothing was learned
+    gone = below(tens(f("growth_min")), -1.3, -2.0) * below(f("val_skill"), 0.1, 0.02)
+    gone *= above(tens(f("penalty_rate", 0)), -3.0, -2.0)
+    strength = max(strength, 0.85 * gone)
     if strength <= 0:
         return None
     reason = (
@@ -570,6 +619,9 @@ def dropout_too_high(f: Facts, s: State) -> Suspicion | None:
 @rule
 def class_imbalance(f: Facts, s: State) -> Suspicion | None:
     """One class is rare, and its examples are hardly ever recognized."""
+    counts = f.word("output_loss") in NUMBERS and f("classes") > 2
+    if f.word("task") not in ("binary", "multiclass") or counts:
+        return None
     uneven = above(tens(f("imbalance")), 0.7, 1.1)
     recall = np.nanmin([f("val_rare_recall"), 1.0])
     if not np.isfinite(f("val_rare_recall")):
@@ -608,6 +660,12 @@ def label_noise(f: Facts, s: State) -> Suspicion | None:
     strength *= even
     if f("imbalance", 1) > 5:
         strength *= 0.5
+    if f("classes") == 2:
+        # yes or no may well hang on more than the inputs tell, which looks the same:
+        # it is told where validation rows are cleaner, or the noise was memorized
+        learned = above(f("train_skill") - f("val_skill"), 0.15, 0.35)
+        strength *= max(0.4 + 0.6 * learned, cleaner)
+        strength *= max(above(max(within, f("reference")), 0.08, 0.2), cleaner)
     if strength <= 0:
         return None
     reason = (
@@ -632,7 +690,10 @@ def shuffled_labels(f: Facts, s: State) -> Suspicion | None:
         f("reference"), 0.15, 0.05
     )
     nothing *= below(f("val_skill", f("train_skill")), 0.2, 0.08)
+    # where all is noisy, or a class rare, scores are near 0, but not the order
+    beats = np.nanmax([f("reference_surplus"), f("val_surplus"), 0.0])
     others = above(f("reference_within_val"), 0.15, 0.3)
+    nothing *= max(below(beats, 4.5, 3.0), others)
     strength = enough * nothing * (0.75 + 0.25 * others)
     if strength <= 0:
         return None
@@ -664,10 +725,17 @@ def data_leakage(f: Facts, s: State) -> Suspicion | None:
     )
     # a copy, noisy or not, lies close to the target itself
     alone *= 0.55 + 0.45 * above(f("one_column_likeness"), 0.6, 0.93)
-    strength = max(shared, 0.95 * alone)
+    near = above(f("near_copies"), 0.1, 0.3)
+    strength = max(shared, 0.95 * alone, 0.95 * near)
     if strength <= 0:
         return None
-    if shared >= alone:
+    if near > max(shared, alone):
+        reason = (
+            f"{_percent(f('near_copies'))} of the validation rows lie far closer to a "
+            "training row than chance would have it: copies that were changed a little"
+        )
+        shown = [("share of validation rows all but copied", f("near_copies"), "0")]
+    elif shared >= alone:
         reason = (
             f"{_percent(f('shared_rows'))} of the validation rows are training rows"
         )
@@ -694,14 +762,31 @@ def preprocessing_mismatch(f: Facts, s: State) -> Suspicion | None:
     tokens = above(f("tokens_apart"), 0.15, 0.35)
     if f.holds("whole_inputs"):
         spread = moved = other = 0.0
-    strength = max(spread, moved, other, tokens)
+    # what holds for the one part does not for the other, though each can be learned
+    apart = above(f("reference_within"), 0.25, 0.4) * above(
+        f("reference_within_val"), 0.25, 0.4
+    )
+    apart *= below(f("reference") / max(f("reference_within"), 1e-9), 0.3, 0.0)
+    strength = max(spread, moved, other, tokens, 0.95 * apart)
     # classes that are elsewhere shift the inputs, too
     if f("labels_apart") > 0.3 or f("targets_apart") > 1:
         strength *= 0.4
     strength *= 0.6 + 0.4 * s.apart
     if strength <= 0:
         return None
-    if tokens == max(spread, moved, other, tokens):
+    if apart > max(spread, moved, other, tokens):
+        reason = (
+            f"training rows can be learned ({f('reference_within'):.2f}), validation "
+            f"rows too ({f('reference_within_val'):.2f}), but what the ones teach does "
+            f"not hold for the others ({f('reference'):.2f}): inputs or labels are "
+            "coded otherwise"
+        )
+        shown = [
+            ("score of a forest, training rows left out", f("reference_within"), ""),
+            ("same, within validation rows", f("reference_within_val"), ""),
+            ("of training rows on validation rows", f("reference"), "alike"),
+        ]
+    elif tokens == max(spread, moved, other, tokens):
         reason = (
             f"tokens occur otherwise in the validation rows ({f('tokens_apart'):.2f})"
         )
@@ -833,7 +918,8 @@ def padding_not_masked(f: Facts, s: State) -> Suspicion | None:
     if not f.holds("recurrent") or f.holds("masks") or not f("padding_varies", 0):
         return None
     much = above(f("padding_after"), 0.2, 0.5)
-    strength = much * (0.45 + 0.55 * max(s.never, s.fails))
+    most = above(f("padding_after"), 0.6, 0.8) * below(f("train_skill"), 0.95, 0.8)
+    strength = much * max(0.45 + 0.55 * max(s.never, s.fails), 0.6 * most)
     if strength <= 0:
         return None
     reason = f"{_percent(f('padding_after'))} of all steps are padding after the end"
@@ -878,8 +964,39 @@ def _of_sign(sign: Sign, f: Facts, s: State) -> Suspicion:
         # zeros in a branch of a residual network are a choice that works
         strength *= 0.4 + 0.6 * max(s.never, s.fails)
     if sign.cause == "frozen_layers" and s.never == 0 and f.known("val_skill"):
-        strength *= 0.8
+        strength *= 0.45 if does_well(f, s) else 0.8
+    if sign.cause == "wrong_loss" and 0.4 < strength < 0.5:
+        # names of classes, not counts: a forest tells them apart, the numbers do not
+        crisp = above(f("reference"), 0.5, 0.8)
+        strength += 0.4 * crisp * above(f("reference") - f("val_skill"), 0.08, 0.18)
     return Suspicion(sign.cause, strength, sign.reason, sign.layer, epoch=0)
+
+
+SMALLER = {"underfitting": 0.7, "shuffled_labels": 0.75}
+"""What is thought of last: by what these are multiplied beside a cause that explains
+why nothing was learned."""
+HINDERING = {
+    "vanishing_gradients",
+    "exploding_gradients",
+    "saturated_activations",
+    "bad_initialization",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "over_regularized",
+    "dropout_too_high",
+}
+
+
+def _yield_to(found: dict[str, Suspicion]) -> None:
+    """Let what is thought of last give way to what is seen."""
+    seen = any(c in HINDERING and one.strength >= 0.7 for c, one in found.items())
+    for cause, factor in SMALLER.items():
+        if seen and cause in found:
+            found[cause].strength *= factor
+    rare = found.get("class_imbalance")
+    for cause in ("undertrained", "underfitting"):  # a rare class, not all of them
+        if rare is not None and rare.strength >= 0.6 and cause in found:
+            found[cause].strength *= 0.75
 
 
 def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
@@ -905,6 +1022,7 @@ def suspicions(facts: Mapping[str, Any], signs: list[Sign]) -> list[Suspicion]:
             continue
         if one.cause not in found or found[one.cause].strength < one.strength:
             found[one.cause] = one
+    _yield_to(found)
     if s.diverged and not any(one.strength >= REPORTED for one in found.values()):
         reason = "the loss is no longer a number"
         found["exploding_gradients"] = Suspicion("exploding_gradients", 0.6, reason)

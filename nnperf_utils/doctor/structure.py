@@ -126,8 +126,9 @@ def pairing(output: Output, target: Target, y: np.ndarray) -> list[Sign]:
             add("wrong_loss", 1.0, f"targets are numbers {spans}, the loss is {loss}")
     elif loss == "binary_crossentropy":
         if low < 0 or high > 1:
-            if target.kind == "binary":
-                a, b = target.values[:2]
+            ends = np.unique(finite) if target.coding == "number" else target.values
+            if target.kind == "binary" or len(ends) == 2:
+                a, b = ends[:2]
                 add(
                     "label_encoding",
                     1.0,
@@ -385,6 +386,15 @@ def bad_weights(model: keras.Model, values: dict[int, np.ndarray]) -> list[Sign]
             continue
         usual = np.sqrt(2 / (fan_in + fan_out))
         sizes.append((layer.name, spread / usual, spread * np.sqrt(fan_in), fan_in))
+    for layer in leaves(model):  # weights that a reader's own layer holds
+        if hasattr(layer, "kernel") or type(layer).__module__.startswith("keras."):
+            continue
+        for variable in layer.trainable_variables:
+            held = values.get(id(variable))
+            if held is None or held.ndim < 2 or held.size <= 8 or np.ptp(held) > 0:
+                continue
+            said = f"all weights of {layer.name} start at {held.flat[0]:.3g}"
+            signs.append(Sign("bad_initialization", 1.0, said, layer.name))
     hidden = sizes[:-1] if len(sizes) > 1 else sizes
     if hidden:
         small = [s for s in hidden if min(s[1], s[2]) < 0.12]

@@ -1,19 +1,22 @@
 """The doctor on the course's own networks: silent on health, and names what was broken.
 
-The networks are those of chapters 01 to 14, small enough for a test: trained as there,
-or broken on purpose as there. Whoever adds a chapter that breaks a network adds
-it here.
+The networks are those of chapters 01 to 18, small enough for a test: trained as there,
+or broken on purpose as there. 16 and 17 have none of their own. Whoever adds a chapter
+that breaks a network adds it here.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
+from imblearn.over_sampling import SMOTE
 from keras import layers
 
 from nnperf_utils import datasets
 from nnperf_utils.doctor import Doctor
+from nnperf_utils.little_data import few_of_each
 from nnperf_utils.models import cnn, mlp, rnn
 
 SGD, Adam = keras.optimizers.SGD, keras.optimizers.Adam
@@ -49,6 +52,46 @@ def frozen(data):
         layer.trainable = False
     model.compile("adam", model.loss, metrics=["accuracy"])
     return model
+
+
+def copied(change):
+    """Return a table whose validation rows were training rows, changed or not."""
+    data = diabetes()
+    x, y = data.train
+    noise = np.random.default_rng(0).standard_normal(x.shape).astype("float32")
+    return replace(data, validation=(x[:150] + change * noise[:150], y[:150]))
+
+
+def rare():
+    """Return a table with one case among 25 rows of the other class."""
+    data = diabetes()
+    rng = np.random.default_rng(0)
+
+    def thinned(x, y):
+        ill, well = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
+        few = rng.choice(ill, max(len(well) // 25, 4), replace=False)
+        kept = rng.permutation(np.concatenate([few, well]))
+        return x[kept], y[kept]
+
+    return replace(
+        data, train=thinned(*data.train), validation=thinned(*data.validation)
+    )
+
+
+def oversampled():
+    """Return a table whose rarer class has as many rows, by SMOTE, in training."""
+    data = diabetes()
+    return replace(data, train=SMOTE(random_state=0).fit_resample(*data.train))
+
+
+def softened():
+    """Return digits whose labels are shares, as a student of chapter 18 learns."""
+    data = digits().one_hot()
+    parts = {}
+    for name in ("train", "validation"):
+        x, y = getattr(data, name)
+        parts[name] = (x, 0.8 * y + 0.02)
+    return replace(data, **parts)
 
 
 def trained(load, build, epochs=15, batch_size=32, shuffle=True):
@@ -106,6 +149,15 @@ HEALTHY = {
     ),
 }
 
+HEALTHY |= {
+    "14 SMOTE within the training part": (oversampled, mlp, 12),
+    "15 few rows": (
+        lambda: few_of_each(digits(), 20, 400, 0),
+        partial(mlp, units=32, optimizer=Adam(0.003)),
+        20,
+    ),
+    "18 a student of shares": (softened, partial(mlp, units=32), 15),
+}
 BROKEN = {
     "01 softmax over one unit": (
         "wrong_output_activation",
@@ -130,6 +182,13 @@ BROKEN = {
         digits,
         partial(mlp, activation=None),
         3,
+    ),
+    "02 rows in both parts": ("data_leakage", partial(copied, 0.0), mlp, 6),
+    "02 rows that were changed a little": (
+        "data_leakage",
+        partial(copied, 0.03),
+        mlp,
+        6,
     ),
     "03 deep sigmoid": (
         "vanishing_gradients",
@@ -186,6 +245,7 @@ BROKEN = {
         partial(mlp, units=128, hidden_layers=3, optimizer=Adam(0.005)),
         24,
     ),
+    "14 a rare class": ("class_imbalance", rare, mlp, 12),
     "13 stopped too soon": (
         "undertrained",
         digits,
@@ -207,3 +267,21 @@ def test_names_what_a_chapter_breaks(name):
     cause, load, build, epochs = BROKEN[name]
     doctor = trained(load, build, epochs)
     assert cause in [finding.cause for finding in doctor.findings][:2], str(doctor)
+
+
+def test_is_silent_where_classes_have_weights():
+    data = rare()
+    keras.utils.set_random_seed(1)
+    doctor = Doctor(*data.train, validation_data=data.validation)
+    counts = np.bincount(data.train[1])
+    model = mlp(data, units=8, optimizer=Adam(0.003))
+    model.jit_compile = False
+    model.fit(
+        *data.train,
+        validation_data=data.validation,
+        epochs=12,
+        verbose=0,
+        callbacks=[doctor],
+        class_weight={c: counts.sum() / (2 * n) for c, n in enumerate(counts)},
+    )
+    assert doctor.findings == [], str(doctor)

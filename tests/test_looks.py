@@ -11,13 +11,30 @@ from nnperf_utils.doctor import CAUSES
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "doctor"
 
 
+def record(name):
+    return json.loads((BENCHMARK / f"{name}.json").read_text("utf-8"))
+
+
 def test_the_figures_are_those_of_the_benchmark():
-    results = json.loads((BENCHMARK / "results.json").read_text("utf-8"))
-    first = json.loads((BENCHMARK / "first_scoring.json").read_text("utf-8"))
     told = looks.benchmark()
-    assert told["first scoring"] == first
-    for name, part in told["parts"].items():
-        assert part == {key: results["parts"][name][key] for key in part}
+    assert told["first scoring"] == record("first_scoring")
+    aside = record("results")["parts"]["set aside"]
+    for part, of in (("set aside", aside), ("fresh", record("first_scoring_of_fresh"))):
+        shown = told["parts"][part]
+        assert shown == {key: of[key] for key in shown}
+    blind, second = (
+        record("first_scoring_of_others"),
+        record("others")["sets"]["second"],
+    )
+    for shown, of in zip(told["others"].values(), (blind, second), strict=True):
+        assert shown == {key: of[key] for key in shown}
+    assert list(looks.doctor_table().index[:5]) == [
+        "set aside, first scoring",
+        "set aside, after mending",
+        "fresh, scored once",
+        "of others, first set, before mending",
+        "of others, second set, scored once",
+    ]
 
 
 def test_both_looks_were_taken_at_every_network_that_counts():

@@ -99,3 +99,33 @@ def test_the_table_on_file():
             assert row["interval"] == pytest.approx(
                 scoring.wilson(row["hits"], row["of"])
             )
+
+
+def test_networks_of_others():
+    sys.path.insert(0, str(HERE / "by_others"))
+    import others
+
+    record = json.loads((HERE / "others.json").read_text("utf-8"))
+    for name in others.SETS:
+        trainings = others.trainings(name)
+        named = {one.name for one in trainings}
+        for one in trainings:
+            assert {one.cause, *one.accepted} <= {None, *CAUSES}, one.name
+            assert one.twin is None or one.twin in named, one.name
+        figures = record["sets"][name]
+        assert figures["faulty"] == sum(bool(one.cause) for one in trainings)
+        assert figures["healthy"] == sum(not one.cause for one in trainings)
+
+
+def test_what_a_source_feeds_is_read_as_rows():
+    import numpy as np
+    import others
+    import tensorflow as tf
+
+    x, y = np.arange(90.0).reshape(30, 3), np.arange(30)
+    fed = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    (one, other), validation = others.rows({"x": fed, "validation_data": fed.take(1)})
+    np.testing.assert_array_equal(one, x)
+    np.testing.assert_array_equal(other, y)
+    assert len(validation[1]) == 8
+    assert others.rows({"x": x, "y": y}) == ((x, y), None)

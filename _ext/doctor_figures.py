@@ -1,8 +1,7 @@
 """What the doctor's benchmark says, in two sentences for the first page.
 
-``{doctor-figures}`` reads the records in ``benchmarks/doctor`` of networks that others
-wrote: that of the second set, and that of the first, which was scored before what it
-showed was mended.
+``{doctor-figures}`` reads the record in ``benchmarks/doctor`` of the first scorings of
+networks that others wrote: two sets, the rules mended on the first between them.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import execute
 
 RECORDS = execute.ROOT / "benchmarks" / "doctor"
-LAST, FIRST = RECORDS / "others.json", RECORDS / "first_scoring_of_others.json"
+RECORD = RECORDS / "first_scoring_of_others.json"
 HOME = "chapters/19_monitoring"
 
 Counts = dict[str, dict[str, Any]]
 
 
-def counts(last: dict[str, Any], first: dict[str, Any]) -> tuple[Counts, Counts]:
-    """Return the doctor's counts on the second set, and at the first one's scoring."""
-    return last["sets"]["second"]["doctor"], first["doctor"]
+def counts(record: dict[str, Any]) -> tuple[Counts, Counts]:
+    """Return the doctor's counts on the second set, and on the first."""
+    return record["sets"]["second"]["doctor"], record["sets"]["first"]["doctor"]
 
 
 def share(count: dict[str, Any]) -> str:
@@ -56,15 +55,14 @@ class DoctorFigures(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return it, with a link to where the doctor is at home."""
-        for path in (LAST, FIRST):
-            self.env.note_dependency(str(path))
-        records = (json.loads(path.read_text("utf-8")) for path in (LAST, FIRST))
+        self.env.note_dependency(str(RECORD))
+        record = json.loads(RECORD.read_text("utf-8"))
         name: nodes.Node = nodes.Text("doctor for your own trainings")
         if HOME in self.env.found_docs:
             uri = self.env.app.builder.get_relative_uri(self.env.docname, HOME)
             name = nodes.reference("", name.astext(), refuri=uri, internal=True)
         paragraph = nodes.paragraph("", "The course's ", classes=["doctor-figures"])
-        paragraph += [name, nodes.Text(told(*counts(*records)))]
+        paragraph += [name, nodes.Text(told(*counts(record)))]
         return [paragraph]
 
 

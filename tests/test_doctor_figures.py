@@ -13,11 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "_ext"))
 import doctor_figures
 import execute
 
-RECORDS = [
-    json.loads(path.read_text("utf-8"))
-    for path in (doctor_figures.LAST, doctor_figures.FIRST)
-]
-COUNTS = doctor_figures.counts(*RECORDS)
+RECORD = json.loads(doctor_figures.RECORD.read_text("utf-8"))
+COUNTS = doctor_figures.counts(RECORD)
 
 
 @pytest.mark.parametrize("counts", COUNTS)
@@ -30,9 +27,9 @@ def test_each_count_stands_with_its_interval(counts, name):
 
 
 def test_a_change_of_the_records_changes_the_sentence():
-    other = json.loads(json.dumps(RECORDS[0]))
+    other = json.loads(json.dumps(RECORD))
     other["sets"]["second"]["doctor"]["found"]["hits"] -= 7
-    changed = doctor_figures.counts(other, RECORDS[1])
+    changed = doctor_figures.counts(other)
     assert doctor_figures.told(*changed) != doctor_figures.told(*COUNTS)
 
 

@@ -99,7 +99,6 @@ def figures(looks: list[dict[str, Any]]) -> dict[str, Any]:
     """Return all that the chapter shows of the benchmark."""
     results = json.loads((HERE / "results.json").read_text("utf-8"))
     first = json.loads((HERE / "first_scoring.json").read_text("utf-8"))
-    others = json.loads((HERE / "others.json").read_text("utf-8"))
     blind = json.loads((HERE / "first_scoring_of_others.json").read_text("utf-8"))
     counted = ("faulty", "healthy", "doctor")
     parts = results["parts"] | {
@@ -112,10 +111,8 @@ def figures(looks: list[dict[str, Any]]) -> dict[str, Any]:
         "first scoring": first,
         "parts": {name: {key: parts[name][key] for key in wanted} for name in PARTS},
         "others": {
-            "first set, before mending": {key: blind[key] for key in counted},
-            "second set, scored once": {
-                key: others["sets"]["second"][key] for key in counted
-            },
+            f"{name} set, first scoring": {key: of[key] for key in counted}
+            for name, of in blind["sets"].items()
         },
         "looks": looks,
     }

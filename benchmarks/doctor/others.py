@@ -27,7 +27,7 @@ SETS = {
     "first": ("tables", "pictures", "sequences", "unusual", "questions"),
     "second": ("contests", "laboratory", "homework"),
 }
-"""The first was scored before the rules were mended on it, the second after that."""
+"""The second was scored after the rules had been mended on the first."""
 RESULTS = HERE / "others.json"
 MOST_ROWS = 2000
 

@@ -145,7 +145,8 @@ CAUSES: dict[str, Cause] = {
         "the validation score is too good to be true",
         "02_fair_comparison",
         "# leave out the columns that are known only with the answer,\n"
-        "x = np.unique(x, axis=0)  # and equal rows, before the split",
+        "x = np.unique(x, axis=0)  # and equal rows, before the split\n"
+        "# all copies of a row in one part: sklearn.model_selection.GroupShuffleSplit",
     ),
     "label_encoding": Cause(
         "labels of a wrong shape, range or coding",

@@ -3,8 +3,8 @@
 
 A rule looks at a few facts and says how strongly they speak for its cause, from 0 to 1.
 `above` and `below` are its thresholds: each has a value where suspicion begins and one
-where it is full. They were fitted on the development part of ``benchmarks/doctor``;
-where they came from others, the rule says from whom.
+where it is full. They were fitted on the development part of ``benchmarks/doctor`` and
+mended on networks of others; where they came from a paper, the rule says from which.
 """
 
 from __future__ import annotations
@@ -245,9 +245,9 @@ def exploding_gradients(f: Facts, s: State) -> Suspicion | None:
     through_time = 0.0
     # where padding is masked, the last steps have no gradient to compare with
     padded = f.holds("masks") and f("padding_after", 0) > 0.1
-    if f.holds("recurrent") and not padded:
+    if f.holds("recurrent"):
         through_time = max(
-            above(tens(f("start_time_ratio")), 1.0, 3.0),
+            0.0 if padded else above(tens(f("start_time_ratio")), 1.0, 3.0),
             above(tens(f("start_signal_max")), 1.5, 4),
             0.9 * above(tens(f("most_gradient_total")), 3, 5),
             above(tens(start), 0.8, 1.5)
@@ -274,7 +274,8 @@ def bad_initialization(f: Facts, s: State) -> Suspicion | None:
     """No weight has moved, by steps of a usual length."""
     if not f("drift") < 1e-9 or f("updates") < 20:
         return None
-    strength = 0.9 * above(f("rate_effective"), -2.0, -1.0) * max(s.harm, s.fails)
+    strength = 0.9 * above(f("rate_effective"), -2.0, -1.0)
+    strength *= max(s.harm, s.fails, below(f("train_skill"), 0.2, 0.05))
     strength *= 1 - 0.5 * above(f("end_dead_worst"), 0.6, 0.9)
     if strength <= 0:
         return None
@@ -554,8 +555,8 @@ def missing_nonlinearity(f: Facts, s: State) -> Suspicion | None:
     hidden = set(f._facts.get("activations", ())) - {f.word("output_activation")}
     straight = straight and not (bends | {"tanh", "sigmoid", "softsign"}) & hidden
     straight = straight and not bends & set(f._facts.get("activations", ()))
-    # weights that have shrunk to nothing bend nothing, either
-    straight = straight and not f("growth_min") < 0.3
+    # weights that have shrunk bend next to nothing, either; a straight line not at all
+    straight = straight and (f("bend") < 1e-5 or not f("growth_min") < 0.3)
     if not straight and f("linear_layers", 0) < 1:
         return None
     strength = 0.75 + 0.25 * s.harm
@@ -720,9 +721,12 @@ def shuffled_labels(f: Facts, s: State) -> Suspicion | None:
 def data_leakage(f: Facts, s: State) -> Suspicion | None:
     """Validation rows are training rows, or a column tells the answer."""
     shared = above(f("shared_rows"), 0.05, 0.25)
-    alone = above(f("one_column_skill"), 0.93, 0.98) * above(
-        f("one_column_skill") - f("second_column_skill", 0.0), 0.03, 0.15
-    )
+    ahead = f("one_column_skill") - f("second_column_skill", 0.0)
+    alone = above(f("one_column_skill"), 0.93, 0.98) * above(ahead, 0.03, 0.15)
+    if f.known("second_column_skill"):
+        # not quite all of the answer, but far more than any other column tells
+        most = above(f("one_column_skill"), 0.85, 0.92) * above(ahead, 0.5, 0.65)
+        alone = max(alone, most)
     # a copy, noisy or not, lies close to the target itself
     alone *= 0.55 + 0.45 * above(f("one_column_likeness"), 0.6, 0.93)
     near = above(f("near_copies"), 0.1, 0.3)

@@ -12,7 +12,6 @@ import importlib
 import io
 import json
 import os
-import subprocess
 import sys
 import time
 from datetime import date
@@ -57,8 +56,7 @@ def drawn(source: Any) -> tuple | None:
         kept.append(batch[:2])
         if sum(len(keras.tree.flatten(y)[0]) for _, y in kept) >= MOST_ROWS:
             break
-    join = lambda *arrays: np.concatenate(arrays)  # noqa: E731
-    return keras.tree.map_structure(join, *kept)
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *kept)
 
 
 def rows(given: dict[str, Any]) -> tuple[tuple, tuple | None]:
@@ -73,18 +71,21 @@ def rows(given: dict[str, Any]) -> tuple[tuple, tuple | None]:
 
 
 def watched(training: Any) -> dict[str, Any]:
-    """Train with the doctor at the side, and return its evidence; keep it."""
+    """Return the doctor's evidence of a training, trained where it is not kept yet."""
+    from train import CACHE, LOOKING, cached, digest
+
+    source = Path(sys.modules[training.make.__module__].__file__)
+    name = f"{training.name}_{digest(training.name, source, *LOOKING)}.json"
+    return cached(CACHE / "others" / name, lambda: looked_at(training))
+
+
+def looked_at(training: Any) -> dict[str, Any]:
+    """Train with the doctor at the side, and return its evidence."""
     import keras
-    from train import CACHE, LOOKING, ROOT, _plain, digest
+    from train import plain
 
     from nnperf_utils.doctor import Doctor
 
-    files = [ROOT / "nnperf_utils" / "doctor" / f"{name}.py" for name in LOOKING]
-    source = Path(sys.modules[training.make.__module__].__file__)
-    name = digest(training.name, source, *files)
-    path = CACHE / "others" / f"{training.name}_{name}.json"
-    if path.is_file():
-        return json.loads(path.read_text("utf-8"))
     keras.backend.clear_session()
     train, validation = rows(training.make()[1])  # not those that the training reads
     doctor = Doctor(*train, validation_data=validation)
@@ -101,19 +102,14 @@ def watched(training: Any) -> dict[str, Any]:
         failure = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
     seconds = time.perf_counter() - start
     evidence = doctor.evidence
-    found = {
-        "facts": _plain(evidence.facts),
+    return {
+        "facts": plain(evidence.facts),
         "signs": [list(sign) for sign in evidence.signs],
         "notes": evidence.notes,
         "failure": failure,
         "logs": {k: [float(v) for v in values] for k, values in logs.items()},
         "seconds": seconds,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found), "utf-8")
-    part.rename(path)
-    return found
 
 
 def work(chosen: str, share: str) -> None:
@@ -174,6 +170,8 @@ def show(chosen: str, figures: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run what was asked for."""
+    from run import in_workers
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", choices=(*SETS, "all"), default="all")
     parser.add_argument("--workers", type=int, default=2)
@@ -184,13 +182,7 @@ def main() -> None:
         return
     results = {}
     for chosen in SETS if asked.set == "all" else (asked.set,):
-        command = [sys.executable, __file__, "--work", chosen]
-        workers = [
-            subprocess.Popen([*command, f"{k}/{asked.workers}"])
-            for k in range(asked.workers)
-        ]
-        if any([worker.wait() for worker in workers]):  # of all, before it is told
-            sys.exit("a worker failed; run again to go on where it stopped")
+        in_workers(__file__, chosen, asked.workers)
         results[chosen] = gathered(chosen)
         show(chosen, results[chosen])
     if asked.set == "all":

@@ -170,6 +170,14 @@ def show(part: str, figures: dict[str, Any]) -> None:
         print(f"\n{name}: {'; '.join(figures[name]) or 'none'}")
 
 
+def in_workers(program: str, part: str, count: int) -> None:
+    """Let a program work through a part in so many processes, and wait for them."""
+    command = [sys.executable, program, "--work", part]
+    workers = [subprocess.Popen([*command, f"{k}/{count}"]) for k in range(count)]
+    if any([worker.wait() for worker in workers]):  # of all, before it is told
+        sys.exit("a worker failed; run again to go on where it stopped")
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -184,13 +192,7 @@ def main() -> None:
     start = time.perf_counter()
     results = {}
     for part in parts:
-        command = [sys.executable, __file__, "--work", part]
-        workers = [
-            subprocess.Popen([*command, f"{k}/{asked.workers}"])
-            for k in range(asked.workers)
-        ]
-        if any([worker.wait() for worker in workers]):  # of all, before it is told
-            sys.exit("a worker failed; run again to go on where it stopped")
+        in_workers(__file__, part, asked.workers)
         results[part] = gathered(part)
     for part, figures in results.items():
         show(part, figures)

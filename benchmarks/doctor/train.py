@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ from nnperf_utils.doctor.reference import skill
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / "_build" / "doctor"
-LOOKING = (
-    "data",
-    "network",
-    "structure",
-    "readings",
-    "reference",
-    "evidence",
-)
+LOOKING = [
+    ROOT / "nnperf_utils" / "doctor" / f"{name}.py"
+    for name in (
+        "data",
+        "network",
+        "structure",
+        "readings",
+        "reference",
+        "evidence",
+    )
+]
+"""The modules that evidence depends on."""
 
 
 class Clock(keras.callbacks.Callback):
@@ -234,26 +239,34 @@ def _unpacked(kept: dict[str, Any]) -> dict[str, Any]:
 
 def looked_at(case: Case) -> dict[str, Any]:
     """Return the doctor's evidence of a case, trained and looked at where necessary."""
-    files = [ROOT / "nnperf_utils" / "doctor" / f"{name}.py" for name in LOOKING]
-    path = CACHE / "evidence" / f"{digest(case.spec, *files)}.json"
+    path = CACHE / "evidence" / f"{digest(case.spec, *LOOKING)}.json"
+    return cached(path, lambda: _looked_at(case))
+
+
+def cached(path: Path, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a file keeps; it is made and kept where there is none."""
     if path.is_file():
         return json.loads(path.read_text("utf-8"))
-    about = recorded(case.spec)
-    start = time.perf_counter()
-    doctor = revived(case.spec, about)
-    evidence = doctor.evidence
-    found = {
-        "facts": _plain(evidence.facts),
-        "signs": [list(sign) for sign in evidence.signs],
-        "notes": evidence.notes,
-        "look_seconds": time.perf_counter() - start,
-        **{k: v for k, v in about.items() if k != "copies"},
-    }
+    found = made()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(found), "utf-8")
     part.rename(path)
     return found
+
+
+def _looked_at(case: Case) -> dict[str, Any]:
+    about = recorded(case.spec)
+    start = time.perf_counter()
+    doctor = revived(case.spec, about)
+    evidence = doctor.evidence
+    return {
+        "facts": plain(evidence.facts),
+        "signs": [list(sign) for sign in evidence.signs],
+        "notes": evidence.notes,
+        "look_seconds": time.perf_counter() - start,
+        **{k: v for k, v in about.items() if k != "copies"},
+    }
 
 
 def revived(spec: dict, about: dict[str, Any]) -> Doctor:
@@ -288,5 +301,6 @@ def revived(spec: dict, about: dict[str, Any]) -> Doctor:
     return doctor
 
 
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+def plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return facts as JSON takes them."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in facts.items()}

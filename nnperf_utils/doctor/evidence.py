@@ -178,7 +178,7 @@ def _judged(model: keras.Model | None, train: Part) -> list[Target]:
     """Return what each target is, by its values and the loss that judges it."""
     targets = [describe_target(y) for y in train.targets]
     try:
-        ends = network.outputs(model)
+        ends = [] if model is None else network.outputs(model)
     except Exception:  # a reader's own network may do anything
         return targets
     if len(ends) != len(targets):
@@ -806,8 +806,7 @@ def _outputs(
 
 def _are_shares(model: keras.Model, train: Part) -> bool:
     """Whether all answers lie from 0 to 1."""
-    out = keras.tree.flatten(model(train.sample(PROBES).x, training=False))[0]
-    out = keras.ops.convert_to_numpy(out)
+    out = predictions(model, _now(model), train.sample(PROBES))[0][0]
     return bool(len(out) >= 30 and out.min() >= 0 and out.max() <= 1)
 
 
@@ -1020,8 +1019,7 @@ def _scores(
     part = train.sample(ROWS)
     outs, loss = predictions(model, last, part)
     facts["train_loss_inference"] = loss
-    even = bool(facts.get("class_weight") or facts.get("weighted"))
-    told = {"even": even, "affine": facts.get("output_loss") == "custom"}
+    told = {"even": _even(facts), "affine": facts.get("output_loss") == "custom"}
     facts["train_skill"], answers, labels = _skill(outs, part, targets, **told)
     facts |= _answers(answers, labels, outs, targets, part)
     facts["baseline"] = baseline(facts.get("output_loss", ""), part, targets)
@@ -1047,6 +1045,11 @@ def _scores(
         outs, _ = predictions(model, best, rows)
         facts["val_skill_best"] = _skill(outs, rows, targets, **told)[0]
     facts["best_epoch"] = best.epoch
+
+
+def _even(facts: dict[str, Any]) -> bool:
+    """Whether all classes are to count alike, as `fit` was told."""
+    return bool(facts.get("class_weight") or facts.get("weighted"))
 
 
 def _surplus(outs: list[np.ndarray], part: Part, targets: list[Target]) -> float:
@@ -1247,8 +1250,7 @@ def _attainable(
         x, xv = both[: len(rows)], both[len(rows) :]
         if yv is not None and np.isfinite(yv).all():
             other = (xv, yv)
-    even = seen.facts.get("class_weight") or seen.facts.get("weighted")
-    found = reference((x, y), other, kind, even=bool(even) and kind != "regression")
+    found = reference((x, y), other, kind, even=_even(seen.facts))
     seen.facts |= {
         "reference_surplus": found.surplus,
         "reference": found.skill,

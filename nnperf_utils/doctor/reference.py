@@ -10,9 +10,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -52,14 +53,11 @@ def skill(
         with np.errstate(all="ignore"):
             found = float(np.mean(1 - error[varies] / variance[varies]))
         return max(found, -10.0) if np.isfinite(found) else -10.0
-    counts = np.bincount(truth.astype(int))
-    if even and (counts > 0).sum() > 1:
-        recall = np.mean(
-            [np.mean((predicted == c)[truth == c]) for c in counts.nonzero()[0]]
-        )
-        base = 1 / (counts > 0).sum()
-        return float((recall - base) / (1 - base))
-    base = counts.max() / len(truth)
+    if even and len(np.unique(truth)) > 1:
+        with warnings.catch_warnings():  # of answers that no row wants
+            warnings.simplefilter("ignore")
+            return float(balanced_accuracy_score(truth, predicted, adjusted=True))
+    base = np.bincount(truth.astype(int)).max() / len(truth)
     right = float(np.mean(truth == predicted))
     return max((right - base) / max(1 - base, 1e-3), -10.0)
 
@@ -75,7 +73,7 @@ def surplus(truth: np.ndarray, scores: np.ndarray, kind: str) -> float:
         truth, scores = (v.reshape(len(v), -1) for v in (truth, scores))
         for one, other in zip(truth.T, scores.T, strict=True):
             if np.ptp(one) > 0 and np.ptp(other) > 0:
-                ranks = np.corrcoef(rankdata(one), rankdata(other))[0, 1]
+                ranks = spearmanr(one, other).statistic
                 found.append(float(ranks * np.sqrt(len(one) - 1)))
         return max(found)
     for c, column in enumerate(scores.T):
@@ -83,8 +81,8 @@ def surplus(truth: np.ndarray, scores: np.ndarray, kind: str) -> float:
         few, many = int(mine.sum()), int((~mine).sum())
         if min(few, many) < 3:
             continue
-        area = (rankdata(column)[mine].mean() - (few + 1) / 2) / many
-        found.append((area - 0.5) / np.sqrt((few + many + 1) / (12 * few * many)))
+        spread = np.sqrt((few + many + 1) / (12 * few * many))  # of chance
+        found.append((roc_auc_score(mine, column) - 0.5) / spread)
     return float(max(found))
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from nnperf_utils.doctor.causes import CAUSES
 from nnperf_utils.doctor.evidence import Evidence
 from nnperf_utils.doctor.finding import Finding
-from nnperf_utils.doctor.structure import Sign
+from nnperf_utils.doctor.structure import NUMBERED, Sign
 
 __all__ = ["Suspicion", "diagnose", "suspicions"]
 
@@ -969,7 +969,7 @@ def _of_sign(sign: Sign, f: Facts, s: State) -> Suspicion:
         strength *= 0.4 + 0.6 * max(s.never, s.fails)
     if sign.cause == "frozen_layers" and s.never == 0 and f.known("val_skill"):
         strength *= 0.45 if does_well(f, s) else 0.8
-    if sign.cause == "wrong_loss" and 0.4 < strength < 0.5:
+    if sign.cause == "wrong_loss" and sign.strength == NUMBERED:
         # names of classes, not counts: a forest tells them apart, the numbers do not
         crisp = above(f("reference"), 0.5, 0.8)
         strength += 0.4 * crisp * above(f("reference") - f("val_skill"), 0.08, 0.18)

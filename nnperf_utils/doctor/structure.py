@@ -14,7 +14,7 @@ from nnperf_utils.doctor.data import Target
 from nnperf_utils.doctor.network import Output, leaves
 from nnperf_utils.engine import private
 
-__all__ = ["Sign", "bad_weights", "frozen", "pairing"]
+__all__ = ["NUMBERED", "Sign", "bad_weights", "frozen", "pairing"]
 
 _REGRESSION = {
     "mean_squared_error",
@@ -38,6 +38,9 @@ _RANGES = {
     "softplus": (0.0, np.inf),
     "exponential": (0.0, np.inf),
 }
+NUMBERED = 0.45
+"""How strongly whole numbers under a loss of distances speak for `wrong_loss`: they may
+be counts; beside other evidence the rules make more of it."""
 _LINEAR = ("linear", "leaky_relu", "elu", "selu", "prelu")
 
 
@@ -255,7 +258,7 @@ def _regression_loss(
         return signs
     if classes and units == 1 and activation == "linear" and target.classes <= 12:
         said = f"{target.classes} classes, judged as numbers by {loss}"
-        signs.append(Sign("wrong_loss", 0.45, said, layer))
+        signs.append(Sign("wrong_loss", NUMBERED, said, layer))
     if activation in _RANGES and len(y):
         lowest, highest = _RANGES[activation]
         slack = 1e-3 * max(high - low, 1e-9)

@@ -118,7 +118,7 @@ def clothes_careless_crowd() -> Made:
     """Crowd workers clicked a random class in almost half of the pictures."""
     fit = clothes_data()
     rng = np.random.default_rng(12)
-    x_val, y_val = fit["validation_data"]
+    _, y_val = fit["validation_data"]
     for y in (fit["y"], y_val):
         wrong = rng.random(len(y)) < 0.45
         y[wrong] = rng.integers(0, 10, wrong.sum())

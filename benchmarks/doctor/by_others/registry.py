@@ -1,4 +1,4 @@
-"""Trainings by other hands: each a function that makes a network and what `fit` gets."""
+"""Trainings by others: each a function that makes a network and what `fit` gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
